@@ -1,0 +1,59 @@
+from fastapi import Request, Response
+from nest.core import Controller, Delete, Depends, Get, Patch, Post
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.config import config
+from src.core.errors import problems
+from src.core.models import Id
+from src.core.paging import After, Limit, Page
+
+from .examples_model import Example, ExampleCreate, ExampleUpdate
+from .examples_service import ExamplesService
+
+
+@Controller("examples", tag="examples")
+class ExamplesController:
+    def __init__(self, service: ExamplesService) -> None:
+        self.service = service
+
+    @Post("/", response_model=Example, status_code=201, responses=problems(409))
+    async def add_example(
+        self,
+        example: ExampleCreate,
+        request: Request,
+        response: Response,
+        session: AsyncSession = Depends(config.get_db),
+    ) -> Example:
+        added = await self.service.add_example(example, session)
+        response.headers["Location"] = request.url_for("get_example", example_id=added.id).path
+        return added
+
+    @Get("/", response_model=Page[Example])
+    async def get_examples(
+        self,
+        limit: Limit = 20,
+        after: After = 0,
+        session: AsyncSession = Depends(config.get_db),
+    ) -> Page[Example]:
+        return await self.service.get_examples(limit, after, session)
+
+    @Get("/{example_id}", response_model=Example, responses=problems(404))
+    async def get_example(
+        self, example_id: Id, session: AsyncSession = Depends(config.get_db)
+    ) -> Example:
+        return await self.service.get_example(example_id, session)
+
+    @Patch("/{example_id}", response_model=Example, responses=problems(404, 409))
+    async def update_example(
+        self,
+        example_id: Id,
+        changes: ExampleUpdate,
+        session: AsyncSession = Depends(config.get_db),
+    ) -> Example:
+        return await self.service.update_example(example_id, changes, session)
+
+    @Delete("/{example_id}", status_code=204, responses=problems(404))
+    async def remove_example(
+        self, example_id: Id, session: AsyncSession = Depends(config.get_db)
+    ) -> None:
+        await self.service.remove_example(example_id, session)

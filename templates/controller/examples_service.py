@@ -1,0 +1,58 @@
+from fastapi import HTTPException
+from nest.core import Injectable
+from nest.core.decorators.database import async_db_request_handler
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.core.paging import Page
+
+from .examples_entity import Example as ExampleEntity
+from .examples_model import Example, ExampleCreate, ExampleUpdate
+
+
+@Injectable
+class ExamplesService:
+    @async_db_request_handler
+    async def add_example(self, example: ExampleCreate, session: AsyncSession) -> Example:
+        new_example = ExampleEntity(**example.model_dump())
+        session.add(new_example)
+        await session.commit()
+        return Example.model_validate(new_example)
+
+    @async_db_request_handler
+    async def get_examples(self, limit: int, after: int, session: AsyncSession) -> Page[Example]:
+        query = (
+            select(ExampleEntity)
+            .where(ExampleEntity.id > after)
+            .order_by(ExampleEntity.id)
+            .limit(limit + 1)
+        )
+        result = await session.execute(query)
+        return Page[Example].of(result.scalars().all(), limit)
+
+    @async_db_request_handler
+    async def get_example(self, example_id: int, session: AsyncSession) -> Example:
+        example = await self._find(example_id, session)
+        return Example.model_validate(example)
+
+    @async_db_request_handler
+    async def update_example(
+        self, example_id: int, changes: ExampleUpdate, session: AsyncSession
+    ) -> Example:
+        example = await self._find(example_id, session)
+        for name, value in changes.model_dump(exclude_unset=True).items():
+            setattr(example, name, value)
+        await session.commit()
+        return Example.model_validate(example)
+
+    @async_db_request_handler
+    async def remove_example(self, example_id: int, session: AsyncSession) -> None:
+        example = await self._find(example_id, session)
+        await session.delete(example)
+        await session.commit()
+
+    async def _find(self, example_id: int, session: AsyncSession) -> ExampleEntity:
+        example = await session.get(ExampleEntity, example_id)
+        if example is None:
+            raise HTTPException(404, f"There is no example {example_id}.")
+        return example

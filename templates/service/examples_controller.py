@@ -1,0 +1,39 @@
+from fastapi import Request, Response
+from nest.core import Controller, Delete, Get, Patch, Post
+
+from src.core.errors import problems
+from src.core.models import Id
+from src.core.paging import After, Limit, Page
+
+from .examples_model import Example, ExampleCreate, ExampleUpdate
+from .examples_service import ExamplesService
+
+
+@Controller("examples", tag="examples")
+class ExamplesController:
+    def __init__(self, service: ExamplesService) -> None:
+        self.service = service
+
+    @Post("/", response_model=Example, status_code=201, responses=problems(409))
+    async def add_example(
+        self, example: ExampleCreate, request: Request, response: Response
+    ) -> Example:
+        added = await self.service.add_example(example)
+        response.headers["Location"] = request.url_for("get_example", example_id=added.id).path
+        return added
+
+    @Get("/", response_model=Page[Example])
+    async def get_examples(self, limit: Limit = 20, after: After = 0) -> Page[Example]:
+        return await self.service.get_examples(limit, after)
+
+    @Get("/{example_id}", response_model=Example, responses=problems(404))
+    async def get_example(self, example_id: Id) -> Example:
+        return await self.service.get_example(example_id)
+
+    @Patch("/{example_id}", response_model=Example, responses=problems(404, 409))
+    async def update_example(self, example_id: Id, changes: ExampleUpdate) -> Example:
+        return await self.service.update_example(example_id, changes)
+
+    @Delete("/{example_id}", status_code=204, responses=problems(404))
+    async def remove_example(self, example_id: Id) -> None:
+        await self.service.remove_example(example_id)

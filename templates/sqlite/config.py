@@ -1,0 +1,25 @@
+"""The app's configuration: environment variables, then `.env`, then what works on a laptop."""
+
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from src.core.database import DatabaseProvider
+from src.core.settings import CoreSettings, SqlitePath
+
+load_dotenv(Path(__file__).parent.parent / ".env", encoding="utf-8-sig")
+
+
+class Settings(CoreSettings):
+    """The settings of this service; a field `log_level` is the variable `LOG_LEVEL`."""
+
+    sqlite_db_name: SqlitePath = "default_nest_db"
+
+
+settings = Settings.load()
+
+config = DatabaseProvider(
+    db_type="sqlite",
+    config_params={"db_name": settings.sqlite_db_name},
+    engine_params=settings.engine_params,
+)

@@ -1,0 +1,95 @@
+"""What the tests share: the combinations, and rendered projects."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+TEMPLATE = Path(__file__).parent.parent
+SOURCE = TEMPLATE / "{{cookiecutter.project_slug}}"
+
+DATABASES = ("sqlite", "postgresql", "mysql")
+SESSION_STYLES = ("controller", "service")
+LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The answers that select code."""
+
+    database: str
+    session_style: str
+
+    def __str__(self) -> str:
+        return f"{self.database}-{self.session_style}"
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The answers, as cookiecutter takes them."""
+        return {"database": self.database, "session_style": self.session_style}
+
+
+#: All that the template supports: every database in every session style.
+COMBINATIONS = [Combination(*choices) for choices in product(DATABASES, SESSION_STYLES)]
+
+
+TEXTS = ("project_name", "project_slug", "project_description", "author_name", "author_email")
+
+
+def as_given(answers: dict[str, str]) -> dict[str, str]:
+    """Make of answers what cookiecutter takes without a prompt.
+
+    It renders a text that comes that way as a template; one that is typed, it takes as it is.
+    """
+    return {
+        name: '{{ "' + answer.encode("unicode_escape").decode().replace('"', r"\"") + '" }}'
+        if name in TEXTS
+        else answer
+        for name, answer in answers.items()
+    }
+
+
+def files(project: Path) -> Iterator[Path]:
+    """Yield the files of a project, as paths from its top, in order."""
+    for path in sorted(project.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(project)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Make the environment of a command in a project: this one's, less what is ours alone."""
+    ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHONPATH", "UVICORN_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return inherited | {"UV_PYTHON_DOWNLOADS": "never"} | more
+
+
+def run(command: list[str] | str, folder: Path, **variables: str) -> str:
+    """Run a command, a string in a shell, and return what it prints.
+
+    Raises:
+        AssertionError: it fails; with the command and what it printed.
+    """
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(**variables),
+        shell=isinstance(command, str),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert result.returncode == 0, failure(command, folder, result.returncode, result.stdout)
+    return result.stdout
+
+
+def failure(command: list[str] | str, folder: Path, code: int | None, output: str) -> str:
+    """Tell of a command that failed."""
+    shown = command if isinstance(command, str) else " ".join(command)
+    return f"{shown!r} in {folder} ended with {code}:\n{output}"

@@ -1,0 +1,116 @@
+"""The database servers that rendered projects are tested and served on.
+
+`python -m tests.servers postgresql` makes the database that a project is configured for where it
+is missing, and prints the settings with which the server answered.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import asyncpg
+import pymysql
+
+# As a rendered project has them; on a laptop, root's password is often empty.
+DEFAULTS: dict[str, dict[str, list[str]]] = {
+    "sqlite": {},
+    "postgresql": {
+        "POSTGRESQL_HOST": ["localhost"],
+        "POSTGRESQL_PORT": ["5432"],
+        "POSTGRESQL_USER": ["postgres"],
+        "POSTGRESQL_PASSWORD": ["postgres"],
+    },
+    "mysql": {
+        "MYSQL_HOST": ["localhost"],
+        "MYSQL_PORT": ["3306"],
+        "MYSQL_USER": ["root"],
+        "MYSQL_PASSWORD": ["root", ""],
+    },
+}
+
+
+class ServerError(Exception):
+    """A server does not answer; the message says where it was expected and how to start it."""
+
+
+def find(database: str) -> dict[str, str]:
+    """Return the variables with which a project reaches its server; for SQLite, none.
+
+    Raises:
+        ServerError: the server does not answer.
+    """
+    reasons = []
+    settings = {name: values[0] for name, values in DEFAULTS[database].items()}
+    for password in DEFAULTS[database].get(f"{database.upper()}_PASSWORD", [""]):
+        settings |= {name: password for name in settings if name.endswith("_PASSWORD")}
+        settings |= {name: os.environ[name] for name in settings if name in os.environ}
+        try:
+            execute(database, settings, "SELECT 1")
+        except (OSError, asyncpg.PostgresError, pymysql.Error) as error:
+            reasons.append(str(error))
+        else:
+            return settings
+    where = ":".join(settings[f"{database.upper()}_{part}"] for part in ("HOST", "PORT"))
+    message = (
+        f"no {database} server answers at {where} ({reasons[-1]}); start one with "
+        f"`docker compose up --detach {database}`, or say where it is in {', '.join(settings)}"
+    )
+    raise ServerError(message)
+
+
+def execute(database: str, settings: dict[str, str], statement: str) -> Any:
+    """Run a statement on the server, outside any database of a project; SQLite has no server."""
+    if database == "sqlite":
+        return None
+    if database == "postgresql":
+        return asyncio.run(_execute_on_postgresql(settings, statement))
+    connection = pymysql.connect(
+        host=settings["MYSQL_HOST"],
+        port=int(settings["MYSQL_PORT"]),
+        user=settings["MYSQL_USER"],
+        password=settings["MYSQL_PASSWORD"],
+    )
+    with connection, connection.cursor() as cursor:
+        return cursor.execute(statement)
+
+
+def exists(database: str, settings: dict[str, str], name: str) -> bool:
+    """Tell whether the server has a database of that name."""
+    catalog = {
+        "sqlite": "",
+        "postgresql": "SELECT count(*) FROM pg_database WHERE datname = ",
+        "mysql": "SHOW DATABASES LIKE ",
+    }
+    return bool(execute(database, settings, f"{catalog[database]}'{name}'"))
+
+
+async def _execute_on_postgresql(settings: dict[str, str], statement: str) -> Any:
+    connection = await asyncpg.connect(
+        host=settings["POSTGRESQL_HOST"],
+        port=settings["POSTGRESQL_PORT"],
+        user=settings["POSTGRESQL_USER"],
+        password=settings["POSTGRESQL_PASSWORD"],
+        database="postgres",
+    )
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+def main() -> None:
+    """Print the settings of the server that the command line names."""
+    database = sys.argv[1]
+    try:
+        settings = find(database)
+    except ServerError as error:
+        sys.exit(str(error))
+    name = os.environ.get(f"{database.upper()}_DB_NAME", "default_nest_db")
+    if not exists(database, settings, name):
+        execute(database, settings, f"CREATE DATABASE {name}")
+    sys.stdout.write(" ".join(f"{name}={value}" for name, value in settings.items()))
+
+
+if __name__ == "__main__":
+    main()

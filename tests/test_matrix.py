@@ -1,0 +1,359 @@
+"""Every combination: installed, checked, tested, and served on its database.
+
+The tests of a combination make up a leg, and run in one process. A leg needs its database's
+server: where `REQUIRE_DATABASES` is set, as in CI, it fails without; elsewhere it is skipped
+with a line that says how to start one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from . import servers
+from .conftest import Render
+from .projects import COMBINATIONS, TEMPLATE, Combination, environment, failure, files, run
+
+pytestmark = pytest.mark.matrix
+
+#: Seconds in which a server must answer, its installation by pip included.
+START = 120
+#: Seconds in which it must end.
+STOP = 10
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(each, id=str(each), marks=pytest.mark.xdist_group(str(each)))
+        for each in COMBINATIONS
+    ],
+)
+def combination(request: pytest.FixtureRequest) -> Combination:
+    assert isinstance(request.param, Combination)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def project(combination: Combination, render: Render) -> Path:
+    return render(**combination.answers)
+
+
+@pytest.fixture(scope="module")
+def settings(combination: Combination) -> dict[str, str]:
+    """Say where the server is, in the variables of the rendered project."""
+    return find_server(combination.database)
+
+
+def required() -> bool:
+    """Tell whether servers and their clients must be here."""
+    return bool(os.environ.get("REQUIRE_DATABASES"))
+
+
+def find_server(database: str) -> dict[str, str]:
+    try:
+        return servers.find(database)
+    except servers.ServerError as error:
+        if required():
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def database(combination: Combination, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    """Name a database that does not exist yet; it is dropped afterwards."""
+    name = f"matrix_{uuid4().hex}"
+    if combination.database == "sqlite":
+        name = str(tmp_path / name)
+    yield name
+    servers.execute(combination.database, settings, f"DROP DATABASE IF EXISTS {name}")
+
+
+@contextlib.contextmanager
+def serving(
+    command: str, folder: Path, port: int, settings: dict[str, str]
+) -> Iterator[httpx.Client]:
+    """Run a command, in a shell, that serves on `port`; yield a client of it once it answers."""
+    with (
+        tempfile.NamedTemporaryFile("w") as output,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP) as client,
+    ):
+        process = subprocess.Popen(
+            f"set -e\n{command}",
+            cwd=folder,
+            env=environment(UVICORN_PORT=str(port), **settings),
+            shell=True,  # the README's commands are for a shell
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+        def told() -> str:
+            printed = Path(output.name).read_text(encoding="utf-8")
+            return failure(command, folder, process.poll(), printed)
+
+        try:
+            end = time.monotonic() + START
+            while not answers(client):
+                assert process.poll() is None, told()
+                assert time.monotonic() < end, told()
+                time.sleep(0.05)
+            yield client
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait(STOP)
+            # The shell ends before what it started.
+            end = time.monotonic() + STOP
+            while answers(client):
+                assert time.monotonic() < end, told()
+                time.sleep(0.05)
+        assert "Traceback" not in told(), told()
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def shell_blocks(project: Path) -> list[str]:
+    """Find the blocks of shell commands in the README."""
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^```sh\n(.*?)\n```$", readme, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.xdist_group("sqlite-controller")
+def test_the_start_in_a_minute_works(tmp_path: Path) -> None:
+    """Run the first commands of the template's README, with this template for the published one."""
+    blocks = shell_blocks(TEMPLATE)
+    start, unasked = (
+        block.replace("gh:org/pynest-async", f"--default-config --no-input '{TEMPLATE}'")
+        for block in blocks[:2]
+    )
+    author = {f"GIT_{who}_NAME": "Ada" for who in ("AUTHOR", "COMMITTER")}
+    author |= {f"GIT_{who}_EMAIL": "ada@example.com" for who in ("AUTHOR", "COMMITTER")}
+
+    with serving(start, tmp_path, free_port(), author) as client:
+        assert client.get("/examples").json() == {"items": [], "next": None}
+    assert run("git status --porcelain --untracked-files=no", tmp_path / "my-app") == ""
+    run(unasked, tmp_path)
+    assert "asyncpg" in (tmp_path / "tea-shop" / "requirements.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("database", "session_style"), [("sqlite", "controller"), ("postgresql", "service")]
+)
+def test_make_app_serves(database: str, session_style: str, tmp_path: Path) -> None:
+    choices = {"DATABASE": database, "SESSION_STYLE": session_style}
+    name = str(tmp_path / "app") if database == "sqlite" else f"matrix_{uuid4().hex}"
+    settings = find_server(database) | {f"{database.upper()}_DB_NAME": name}
+    port = free_port()
+    given = " ".join(f"{variable}={value}" for variable, value in choices.items())
+
+    try:
+        with serving(f"make app PORT={port} {given}", TEMPLATE, port, settings) as client:
+            assert client.get("/").json() == {"app_name": "My App", "app_version": "0.1.0"}
+            assert client.get("/examples").json() == {"items": [], "next": None}
+            assert client.get("/docs").status_code == 200
+    finally:
+        servers.execute(database, settings, f"DROP DATABASE IF EXISTS {name}")
+    rendered = TEMPLATE / "build" / f"{database}-{session_style}" / "my-app"
+    assert f'db_type="{database}"' in (rendered / "src/config.py").read_text()
+
+
+def test_checks_are_clean(project: Path) -> None:
+    run("make lint", project)
+
+
+def test_formatting_changes_nothing(project: Path) -> None:
+    before = {path: (project / path).read_bytes() for path in sources(project)}
+
+    run("make format", project)
+
+    assert before == {path: (project / path).read_bytes() for path in sources(project)}
+
+
+def sources(project: Path) -> list[Path]:
+    made_by_tools = (".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", "uv.lock")
+    return [
+        path
+        for path in files(project)
+        if path.parts[0] not in made_by_tools and "__pycache__" not in path.parts
+    ]
+
+
+def test_own_tests_pass(combination: Combination, project: Path, settings: dict[str, str]) -> None:
+    # The configured database does not even exist: the tests have one of their own.
+    settings = settings | {f"{combination.database.upper()}_DB_NAME": "configured"}
+
+    assert re.search(r"\d+ passed", run("make test", project, **settings))
+    run("uv run --with pytest-randomly pytest --numprocesses 2", project, **settings)
+
+    assert not [path for path in sources(project) if ".db" in path.name]
+    assert not servers.exists(combination.database, settings, "configured")
+
+
+def test_own_tests_say_that_the_server_is_missing(combination: Combination, project: Path) -> None:
+    if combination.database == "sqlite":
+        return
+    port = f"{combination.database.upper()}_PORT"
+
+    with pytest.raises(AssertionError) as caught:
+        run("uv run --quiet pytest", project, **{port: str(free_port())})
+
+    _, _, printed = str(caught.value).partition("\n")
+    assert re.fullmatch(
+        r"ERROR: the tests cannot make a database at localhost:\d+ \(.*\); start .*\n+", printed
+    )
+
+
+def test_the_readme_works(
+    combination: Combination, project: Path, settings: dict[str, str], database: str
+) -> None:
+    """Run each command of the README, as it is but for the port, the database and its password."""
+    settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
+    password = settings.get(f"{combination.database.upper()}_PASSWORD", "")
+    settings |= {"PGPASSWORD": password, "MYSQL_PWD": password}
+
+    def adapted(command: str, port: int = 8000) -> str:
+        return (
+            command.replace("8000", str(port))
+            .replace("default_nest_db", database)
+            .replace("-u root -p ", "-u root ")
+        )
+
+    blocks = shell_blocks(project)
+    curls = [block for block in blocks if block.startswith("curl")]
+    serve = [block for block in blocks if "main.py" in block or "uvicorn" in block]
+    others = [block for block in blocks if block not in curls and block not in serve]
+    assert len(curls) == 1
+    assert len(serve) == 3
+    assert len(others) == (1 if combination.database == "sqlite" else 2)
+
+    for block in others:
+        client = block.partition(" ")[0]
+        if client in {"psql", "mysql"} and not shutil.which(client) and not required():
+            servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+        else:
+            run(adapted(block), project, **settings)
+    for block in [*serve, "make run"]:
+        if "pip" in block:
+            continue  # below, from nothing
+        port = free_port()
+        with serving(adapted(block, port), project, port, settings):
+            outputs = [run(adapted(curl, port), project) for curl in curls[0].splitlines()]
+        assert '"app_name":"My App"' in outputs[0]
+        assert '"name":"Ada"' in outputs[1] or '"status":409' in outputs[1]
+        assert '"items":[{"id":1,"name":"Ada"}]' in outputs[2]
+    (project / ".env").unlink()
+
+
+def test_serves_from_pinned_requirements_and_keeps_its_data(
+    combination: Combination,
+    project: Path,
+    settings: dict[str, str],
+    database: str,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "installed"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".*"))
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
+    port = free_port()
+    [install] = [block for block in shell_blocks(project) if "pip" in block]
+    if combination.session_style == "service":
+        # The other leg of the database installs the same with pip, which takes longer.
+        install = install.replace("pip install", "uv pip install")
+
+    with serving(install, folder, port, settings) as client:
+        use(client)
+    with serving(".venv/bin/uvicorn app:app", folder, port, settings) as client:
+        assert client.get("/examples").json() == {"items": [{"id": 1, "name": "Ada"}], "next": None}
+
+
+def use(client: httpx.Client) -> None:
+    """Use each route, in the right way and in a wrong one; leave one example named Ada."""
+    assert client.get("/docs").status_code == 200
+    assert client.get("/openapi.json").json()["info"]["title"] == "My App"
+
+    added = client.post("/examples", json={"name": "Grace"})
+    assert added.status_code == 201
+    assert added.headers["Location"] == "/examples/1"
+    changed = client.patch("/examples/1", json={"name": "Ada"})
+    assert (changed.status_code, changed.json()) == (200, {"id": 1, "name": "Ada"})
+    other = client.post("/examples", json={"name": "Grace"}).headers["Location"]
+    page = client.get("/examples", params={"limit": 1}).json()
+    assert page == {"items": [{"id": 1, "name": "Ada"}], "next": 1}
+
+    wrong = [
+        (client.get("/nowhere"), 404),
+        (client.get("/examples/2147483647"), 404),
+        (client.get("/examples/2147483648"), 422),
+        (client.get("/examples", params={"limit": 0}), 422),
+        (client.post("/examples", json={"name": "Ada"}), 409),
+        (client.post("/examples", json={}), 422),
+        (client.patch(other, json={"name": "Ada"}), 409),
+        (client.put("/examples"), 405),
+    ]
+    for response, status in wrong:
+        assert response.status_code == status, response.text
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json()["status"] == status
+
+    assert client.delete(other).status_code == 204
+    assert client.delete(other).status_code == 404
+
+
+@pytest.mark.parametrize("entry", ["uvicorn app:app", "uvicorn src.app_module:http_server"])
+def test_a_malformed_setting_is_one_line(
+    combination: Combination, project: Path, entry: str
+) -> None:
+    variable, value = ("DB_POOL_SIZE", "lots")
+    if combination.database != "sqlite":
+        variable, value = (f"{combination.database.upper()}_PORT", "lots")
+
+    with pytest.raises(AssertionError) as caught:
+        run(["uv", "run", "--quiet", *entry.split()], project, **{variable: value})
+
+    told, _, printed = str(caught.value).partition("\n")
+    assert told.endswith("ended with 1:")
+    assert re.fullmatch(rf"{variable}: [^\n]+ not 'lots'\n", printed)
+
+
+def test_openapi_is_the_same_in_all(
+    combination: Combination, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Compare with the legs that came this far before, in whichever process."""
+    code = "import app, json; print(json.dumps(app.app.openapi()))"
+    printed = run(["uv", "run", "--quiet", "python", "-c", code], project)
+    # The folder that all the processes of this run share.
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    (shared / f"openapi-{combination}.json").write_text(printed)
+
+    for other in shared.glob("openapi-*.json"):
+        assert json.loads(other.read_text()) == json.loads(printed), other.name

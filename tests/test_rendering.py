@@ -1,0 +1,217 @@
+"""The rendered files: which there are, and that they are as good as written by hand."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import Render
+from .projects import (
+    COMBINATIONS,
+    DATABASES,
+    LICENSES,
+    SESSION_STYLES,
+    SOURCE,
+    TEMPLATE,
+    Combination,
+    files,
+    run,
+)
+
+GUIDE = """
+    app.py
+    main.py
+    requirements.txt
+    README.md
+    src/__init__.py
+    src/config.py
+    src/app_module.py
+    src/app_controller.py
+    src/app_service.py
+    src/examples/__init__.py
+    src/examples/examples_controller.py
+    src/examples/examples_service.py
+    src/examples/examples_model.py
+    src/examples/examples_entity.py
+    src/examples/examples_module.py
+"""
+
+#: The files in which two combinations may differ, by the option in which they differ.
+DIFFER = {
+    "database": {
+        ".env.example",
+        "README.md",
+        "pyproject.toml",
+        "requirements.txt",
+        "src/config.py",
+        "tests/__init__.py",
+        "tests/test_config.py",
+        "tests/throwaway.py",
+    },
+    "session_style": {
+        "README.md",
+        "src/examples/examples_controller.py",
+        "src/examples/examples_service.py",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def projects(render: Render) -> dict[Combination, Path]:
+    return {combination: render(**combination.answers) for combination in COMBINATIONS}
+
+
+@pytest.fixture(params=COMBINATIONS, ids=str)
+def project(request: pytest.FixtureRequest, projects: dict[Combination, Path]) -> Path:
+    return projects[request.param]
+
+
+def test_every_choice_is_in_the_matrix() -> None:
+    options = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    choices = {name: tuple(value) for name, value in options.items() if isinstance(value, list)}
+
+    assert choices == {
+        "license": LICENSES,
+        "database": DATABASES,
+        "session_style": SESSION_STYLES,
+    }
+
+
+def test_every_option_has_a_prompt_and_every_choice_a_label() -> None:
+    options = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    prompts = options["__prompts__"]
+
+    assert set(prompts) == {name for name in options if not name.startswith("_")}
+    for name, prompt in prompts.items():
+        if isinstance(options[name], list):
+            assert set(prompt) == {"__prompt__", *options[name]}
+
+
+def test_has_the_files_of_the_guide_and_of_the_template(project: Path) -> None:
+    rendered = {path.as_posix() for path in files(project)}
+
+    assert rendered >= set(GUIDE.split())
+    assert rendered == {path.as_posix() for path in files(SOURCE)}
+
+
+def test_names_are_legal_on_windows(project: Path) -> None:
+    for path in files(project):
+        for part in path.parts:
+            assert not re.search(r'[<>:"\\|?*\x00-\x1f]|[. ]$', part)
+            assert not re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", part, re.IGNORECASE)
+    names = [path.as_posix().lower() for path in files(project)]
+    assert len(names) == len(set(names))
+
+
+def test_no_mark_of_the_template_is_left(project: Path) -> None:
+    for path in files(project):
+        text = (project / path).read_bytes().decode("utf-8")
+        assert not re.search(r"{{|{%|{#|%}|#}|cookiecutter|jinja", text, re.IGNORECASE), path
+
+
+def test_text_is_tidy(project: Path) -> None:
+    for path in files(project):
+        text = (project / path).read_bytes().decode("utf-8")
+        assert "\r" not in text, path
+        assert not re.search(r"[ \t]+$", text, re.MULTILINE), path
+        assert not text.startswith("\n"), path
+        assert text == "" or (text.endswith("\n") and not text.endswith("\n\n")), path
+        assert not re.search(r"\n{4,}", text), path
+        if path.suffix not in {".py", ".pyi"}:
+            assert "\n\n\n" not in text, path
+
+
+def test_is_formatted_and_linted(project: Path) -> None:
+    run(["ruff", "format", "--check", "--no-cache"], project)
+    run(["ruff", "check", "--no-cache"], project)
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(COMBINATIONS, 2)), ids=str)
+def test_combinations_differ_only_where_they_must(
+    projects: dict[Combination, Path], one: Combination, other: Combination
+) -> None:
+    expected: set[str] = set()
+    for option, names in DIFFER.items():
+        if getattr(one, option) != getattr(other, option):
+            expected |= names
+
+    differing = {
+        path.as_posix()
+        for path in files(projects[one])
+        if (projects[one] / path).read_bytes() != (projects[other] / path).read_bytes()
+    }
+
+    assert differing == expected
+
+
+def test_depends_on_the_chosen_driver_alone(projects: dict[Combination, Path]) -> None:
+    drivers = {"sqlite": "aiosqlite", "postgresql": "asyncpg", "mysql": "aiomysql"}
+    for combination, project in projects.items():
+        for name in ("pyproject.toml", "requirements.txt"):
+            text = (project / name).read_text(encoding="utf-8")
+            found = {driver for driver in drivers.values() if driver in text}
+            assert found == {drivers[combination.database]}
+
+
+def test_every_requirement_is_bounded(project: Path) -> None:
+    text = (project / "pyproject.toml").read_text(encoding="utf-8")
+    requirements = re.findall(r'^    "([a-z].*[<>=].*)",$', text, re.MULTILINE)
+
+    assert len(requirements) >= 14
+    for requirement in requirements:
+        assert re.fullmatch(r"[a-z-]+(\[[a-z]+\])?>=[\d.]+,<[\d.]+", requirement)
+
+
+def test_every_pin_is_exact(project: Path) -> None:
+    lines = (project / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+
+    assert len(pins) > 30
+    for pin in pins:
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", pin)
+
+
+def test_readme_shows_the_command_of_each_make_target(project: Path) -> None:
+    makefile = (project / "Makefile").read_text(encoding="utf-8")
+    targets = {
+        name: [line.strip().replace("$(UV)", "uv") for line in recipe.strip().splitlines()]
+        for name, recipe in re.findall(r"^([a-z]+):.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    }
+
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    shown = {
+        name: re.findall(r"`([^`]+)`", commands)
+        for name, commands in re.findall(r"^\| `make ([a-z]+)` \| (.*) \|$", readme, re.MULTILINE)
+    }
+
+    assert len(targets) >= 4
+    assert shown == targets
+
+
+@pytest.mark.parametrize("license_name", LICENSES)
+def test_license(render: Render, license_name: str) -> None:
+    project = render(license=license_name, author_name="Ada & Söhne")
+
+    text = (project / "LICENSE").read_text(encoding="utf-8")
+    first = {
+        "MIT": "MIT License",
+        "Apache-2.0": "Apache License",
+        "BSD-3-Clause": "BSD 3-Clause License",
+        "Proprietary": "Copyright (c) Ada & Söhne",
+    }
+    assert text.splitlines()[0].strip() == first[license_name]
+    assert "Ada & Söhne" in text
+    spdx = "LicenseRef-Proprietary" if license_name == "Proprietary" else license_name
+    assert f'license = "{spdx}"\n' in (project / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_ci_tests_the_pythons_that_the_template_names() -> None:
+    workflow = yaml.safe_load((TEMPLATE / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+
+    pythons = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+
+    assert f"Python {pythons[0]} to {pythons[-1]}" in readme

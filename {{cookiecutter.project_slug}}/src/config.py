@@ -1,0 +1,1 @@
+{% include cookiecutter.database ~ "/config.py" %}

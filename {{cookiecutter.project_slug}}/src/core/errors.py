@@ -1,0 +1,197 @@
+"""Errors: every one leaves the app as `application/problem+json` (RFC 9457).
+
+Nothing of the inside is shown: no SQL, parameter, path or traceback.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+from http import HTTPStatus
+from http.client import responses
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from nest.common.exceptions import HttpException
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+SCHEMA = {"$ref": "#/components/schemas/Problem"}
+#: Seconds after which a client may ask again when the database did not answer.
+RETRY_AFTER = 5
+
+# SQLSTATEs of PostgreSQL, error numbers of MySQL and MariaDB, messages of SQLite.
+UNIQUE_OR_FOREIGN_KEY = (
+    *("23503", "23505"),
+    *(1062, 1451, 1452),
+    *("FOREIGN KEY constraint failed", "UNIQUE constraint failed"),
+)
+UNAVAILABLE = (
+    # serialization failure, deadlock, too many connections, shutting down, starting up
+    *("40001", "40P01", "53300", "57P01", "57P02", "57P03"),
+    # too many connections, shutting down, lock wait timeout, deadlock, not reached, gone
+    *(1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013),
+    *("database is locked", "unable to open database file"),
+)
+
+
+class InvalidInput(BaseModel):
+    """One reason why a request is invalid."""
+
+    detail: str
+    location: list[str | int] = Field(examples=[["body", "name"]])
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str | None = None
+    errors: list[InvalidInput] | None = None
+
+
+class ProblemResponse(JSONResponse):
+    """A problem as a response."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """Encode as ASCII: a lone surrogate in a client's text has no UTF-8."""
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+def problem(
+    status: int,
+    detail: str | None = None,
+    errors: list[dict[str, Any]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> ProblemResponse:
+    """Make an error response.
+
+    Args:
+        status: the HTTP status.
+        detail: what went wrong this time, for a person to read.
+        errors: for invalid input, a `detail` and a `location` each.
+        headers: further headers of the response.
+    """
+    body: dict[str, Any] = {"type": "about:blank", "title": _title(status), "status": status}
+    if detail not in (None, responses.get(status)):
+        body["detail"] = detail
+    if errors is not None:
+        body["errors"] = errors
+    return ProblemResponse(body, status, headers)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of a route: `@Get("/{id}", responses=problems(404))`."""
+    return {
+        status: {"description": _title(status), "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for status in statuses
+    }
+
+
+def install_error_handlers(http_server: FastAPI) -> None:
+    """Answer every error with a problem, and document that in the OpenAPI document."""
+    http_server.exception_handler(HTTPException)(_on_http_exception)
+    http_server.exception_handler(RequestValidationError)(_on_invalid_request)
+    http_server.exception_handler(HttpException)(_on_error)
+    http_server.exception_handler(Exception)(_on_error)
+
+    generate = http_server.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        _document_problems(document)
+        return document
+
+    # FastAPI's documented way to extend the document.
+    http_server.openapi = openapi  # type: ignore[method-assign]
+
+
+def _on_http_exception(_: Request, error: HTTPException) -> ProblemResponse:
+    if error.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+        headers = dict(error.headers) if error.headers else None
+        return problem(error.status_code, str(error.detail), headers=headers)
+    # async_db_request_handler makes a 500 of all that a service raises, with the SQL as detail.
+    cause = error.__context__ or error
+    response = _to_problem(cause)
+    if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("Unforeseen error", exc_info=cause)
+    return response
+
+
+def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
+    errors = [{"detail": each["msg"], "location": list(each["loc"])} for each in error.errors()]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid.", errors)
+
+
+def _on_error(_: Request, error: Exception) -> ProblemResponse:
+    # Not logged here: the server logs whatever reaches it.
+    return _to_problem(error)
+
+
+def _to_problem(error: BaseException) -> ProblemResponse:
+    if isinstance(error, HttpException):
+        return problem(error.status_code, error.message)
+    if isinstance(error, DBAPIError) and _matches(error, UNIQUE_OR_FOREIGN_KEY):
+        return problem(HTTPStatus.CONFLICT, "This conflicts with what is stored already.")
+    if _is_unavailable(error):
+        logger.warning("The database does not answer: %s", type(error).__name__)
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database does not answer at the moment.",
+            headers={"Retry-After": str(RETRY_AFTER)},
+        )
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _is_unavailable(error: BaseException) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _matches(error, UNAVAILABLE)
+    # Drivers let the failure to connect through as it is, at times as a bare OSError.
+    network = (ConnectionError, TimeoutError, asyncio.TimeoutError, socket.gaierror)
+    return isinstance(error, (PoolTimeoutError, *network)) or type(error) is OSError
+
+
+def _matches(error: DBAPIError, codes: tuple[str | int, ...]) -> bool:
+    """Tell whether the driver's error has one of `codes`."""
+    first = next(iter(error.orig.args), None) if error.orig else None
+    if {getattr(error.orig, "sqlstate", None), first}.intersection(codes):
+        return True
+    return isinstance(first, str) and first.startswith(tuple(map(str, codes)))
+
+
+def _title(status: int) -> str:
+    # RFC 9110's names, which Python has since 3.13.
+    renamed = {413: "Content Too Large", 422: "Unprocessable Content"}
+    return renamed.get(status) or responses.get(status, "Error")
+
+
+def _document_problems(document: dict[str, Any]) -> None:
+    """Put problems where FastAPI documents its own validation errors."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    if "Problem" in schemas:
+        return
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs"))
+    schemas["Problem"] = schema
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            documented = operation["responses"]
+            if "422" in documented:
+                documented["422"] = problems(422)[422]
+            documented["default"] = {
+                "description": "Any other error",
+                "content": {MEDIA_TYPE: {"schema": SCHEMA}},
+            }

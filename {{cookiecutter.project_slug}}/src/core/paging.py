@@ -1,0 +1,37 @@
+"""Paging by key: a page costs the same however far into the table it lies."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+from typing_extensions import Self
+
+Item = TypeVar("Item", bound=BaseModel)
+
+#: The largest value of an INTEGER column, on every database.
+MAX_INTEGER = 2**31 - 1
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items at the most.")]
+After = Annotated[
+    int, Query(ge=0, le=MAX_INTEGER, description="The `next` of the page before; 0 to begin.")
+]
+
+
+class Page(BaseModel, Generic[Item]):
+    """A part of a list, in the order of the key."""
+
+    items: list[Item]
+    next: int | None = Field(description="What to give as `after` for the next page, if any.")
+
+    @classmethod
+    def of(cls, rows: Sequence[Any], limit: int) -> Self:
+        """Make a page of entities.
+
+        Args:
+            rows: the entities in the order of their `id`, one more than `limit` where there
+                is a next page.
+            limit: how many items the page has at the most.
+        """
+        following = rows[limit - 1].id if len(rows) > limit else None
+        return cls.model_validate({"items": rows[:limit], "next": following}, from_attributes=True)

@@ -1,0 +1,16 @@
+"""Tests. They have a database of their own: none can reach the configured one."""
+
+import os
+{% if cookiecutter.database == "sqlite" %}
+import tempfile
+{% else %}
+from uuid import uuid4
+{% endif %}
+
+# Before `src` is imported, which reads the settings.
+{% if cookiecutter.database == "sqlite" %}
+os.environ["SQLITE_DB_NAME"] = f"{tempfile.mkdtemp()}/test"
+{% else %}
+os.environ["{{ cookiecutter.database | upper }}_DB_NAME"] = f"test_{uuid4().hex}"
+{% endif %}
+os.environ["DB_CREATE_ALL"] = "true"

@@ -1,0 +1,50 @@
+"""Fixtures of all tests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from src.app_module import http_server
+from src.config import config
+
+from . import throwaway
+
+
+def pytest_sessionstart() -> None:
+    """Make this process's database, or end with a line that says why not."""
+    try:
+        asyncio.run(throwaway.create())
+    except throwaway.UNREACHABLE as error:
+        url = config.engine.url
+        reason = str(error).splitlines()[0]
+        message = (
+            f"the tests cannot make a database at {url.host}:{url.port} ({reason}); "
+            "start the server, or say in .env where it is and who you are"
+        )
+        raise pytest.UsageError(message) from None
+
+
+def pytest_sessionfinish() -> None:
+    """Drop this process's database."""
+    asyncio.run(throwaway.drop())
+
+
+@pytest.fixture(scope="session")
+async def app() -> AsyncIterator[FastAPI]:
+    """Run the app from its start to its shutdown, once for all tests."""
+    async with http_server.router.lifespan_context(http_server):
+        yield http_server
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Talk to the app over HTTP; each test begins with empty tables."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+    async with config.engine.begin() as connection:
+        for table in reversed(config.Base.metadata.sorted_tables):
+            await connection.execute(table.delete())

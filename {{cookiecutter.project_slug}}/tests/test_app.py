@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import httpx
+
+from src.app_service import APP_INFO
+
+
+async def test_says_what_it_is(client: httpx.AsyncClient) -> None:
+    response = await client.get("/")
+
+    assert response.status_code == 200
+    assert response.json() == APP_INFO.model_dump()
+
+
+async def test_has_the_version_of_the_project() -> None:
+    project = Path(__file__).parent.parent / "pyproject.toml"
+
+    assert f'version = "{APP_INFO.app_version}"' in project.read_text(encoding="utf-8")
+
+
+async def test_is_documented(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    page = await client.get("/docs")
+
+    assert document["info"]["title"] == APP_INFO.app_name
+    assert set(document["paths"]) >= {"/", "/examples", "/examples/{example_id}"}
+    assert page.status_code == 200
+
+
+async def test_documents_errors_as_problems(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            errors = {
+                status: list(response["content"])
+                for status, response in operation["responses"].items()
+                if not status.startswith("2")
+            }
+            assert "default" in errors
+            assert set(map(tuple, errors.values())) == {("application/problem+json",)}
+    assert "HTTPValidationError" not in document["components"]["schemas"]

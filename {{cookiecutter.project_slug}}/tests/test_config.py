@@ -1,0 +1,1 @@
+{% include cookiecutter.database ~ "/test_config.py" %}
