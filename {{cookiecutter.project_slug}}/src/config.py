@@ -1,1 +1,1 @@
-{% include cookiecutter.database ~ "/config.py" %}
+{% include ("sqlite/" if cookiecutter.database == "sqlite" else "server/") ~ "config.py" %}

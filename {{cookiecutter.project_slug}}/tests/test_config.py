@@ -1,1 +1,1 @@
-{% include cookiecutter.database ~ "/test_config.py" %}
+{% include ("sqlite/" if cookiecutter.database == "sqlite" else "server/") ~ "test_config.py" %}

@@ -1,3 +1,4 @@
+{% from "server/defaults.jinja" import port, user with context %}
 import pytest
 
 from src.config import Settings
@@ -8,25 +9,25 @@ AWKWARD = "p@ss:w/rd%20#?&"
 
 def test_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOST", "PORT", "USER", "PASSWORD", "DB_NAME"):
-        monkeypatch.delenv(f"MYSQL_{name}", raising=False)
+        monkeypatch.delenv(f"{{ cookiecutter.database | upper }}_{name}", raising=False)
 
     settings = Settings.load()
 
-    assert settings.mysql_host == "localhost"
-    assert settings.mysql_port == 3306
-    assert settings.mysql_user == "root"
-    assert settings.mysql_password.get_secret_value() == "root"
-    assert settings.mysql_db_name == "default_nest_db"
+    assert settings.{{ cookiecutter.database }}_host == "localhost"
+    assert settings.{{ cookiecutter.database }}_port == {{ port }}
+    assert settings.{{ cookiecutter.database }}_user == "{{ user }}"
+    assert settings.{{ cookiecutter.database }}_password.get_secret_value() == "{{ user }}"
+    assert settings.{{ cookiecutter.database }}_db_name == "default_nest_db"
 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("MYSQL_HOST", ""),
-        ("MYSQL_PORT", ""),
-        ("MYSQL_PORT", "http"),
-        ("MYSQL_PORT", "65536"),
-        ("MYSQL_DB_NAME", ""),
+        ("{{ cookiecutter.database | upper }}_HOST", ""),
+        ("{{ cookiecutter.database | upper }}_PORT", ""),
+        ("{{ cookiecutter.database | upper }}_PORT", "http"),
+        ("{{ cookiecutter.database | upper }}_PORT", "65536"),
+        ("{{ cookiecutter.database | upper }}_DB_NAME", ""),
     ],
 )
 def test_a_malformed_value_is_one_line_with_its_variable(
@@ -39,16 +40,16 @@ def test_a_malformed_value_is_one_line_with_its_variable(
 
 
 def test_credentials_are_kept_as_they_are_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MYSQL_PASSWORD", AWKWARD)
+    monkeypatch.setenv("{{ cookiecutter.database | upper }}_PASSWORD", AWKWARD)
     settings = Settings.load()
 
     provider = DatabaseProvider(
-        "mysql",
+        "{{ cookiecutter.database }}",
         {
             "host": "db",
-            "port": 3306,
+            "port": {{ port }},
             "user": "me@home",
-            "password": settings.mysql_password.get_secret_value(),
+            "password": settings.{{ cookiecutter.database }}_password.get_secret_value(),
             "db_name": "app",
         },
     )
