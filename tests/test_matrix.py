@@ -357,3 +357,18 @@ def test_openapi_is_the_same_in_all(
 
     for other in shared.glob("openapi-*.json"):
         assert json.loads(other.read_text()) == json.loads(printed), other.name
+
+
+@pytest.mark.parametrize(
+    ("required", "outcome"), [("", "1 skipped"), ("1", "1 error")], ids=["newcomer", "ci"]
+)
+def test_a_missing_server_skips_a_leg_or_fails_it(required: str, outcome: str) -> None:
+    leg = "tests/test_matrix.py::test_own_tests_pass[mysql-service]"
+    variables = {"REQUIRE_DATABASES": required, "MYSQL_PORT": str(free_port())}
+
+    # The exit code differs; what counts is what is said.
+    printed = run(f"pytest --numprocesses 0 -rs {leg} || true", TEMPLATE, **variables)
+
+    assert outcome in printed
+    assert "no mysql server answers at localhost:" in printed
+    assert "docker compose up --detach mysql" in printed

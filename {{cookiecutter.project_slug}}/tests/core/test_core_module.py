@@ -1,0 +1,47 @@
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import inspect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from src.config import config, settings
+from src.core import core_module
+from src.core.core_module import lifespan
+
+
+async def tables(connection: AsyncConnection) -> set[str]:
+    return set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
+
+
+@pytest.mark.parametrize("create", [True, False])
+async def test_makes_missing_tables_at_start_unless_told_not_to(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, *, create: bool
+) -> None:
+    await config.drop_all()
+    changed = settings.model_copy(update={"db_create_all": create})
+    monkeypatch.setattr(core_module, "settings", changed)
+
+    async with lifespan(app), config.engine.connect() as connection:
+        assert ("examples" in await tables(connection)) is create
+
+    await config.create_all()
+
+
+async def test_start_leaves_data_alone(client: httpx.AsyncClient, app: FastAPI) -> None:
+    await client.post("/examples", json={"name": "Ada"})
+
+    async with lifespan(app):
+        response = await client.get("/examples")
+
+    assert [example["name"] for example in response.json()["items"]] == ["Ada"]
+
+
+async def test_shutdown_closes_the_connections(app: FastAPI) -> None:
+    async with lifespan(app):
+        pool = config.engine.pool
+        async with config.engine.connect():
+            pass
+        assert "Connections in pool: 1" in pool.status()
+
+    assert "Connections in pool: 0" in pool.status()
+    assert config.engine.pool is not pool
