@@ -297,6 +297,7 @@ def test_serves_from_pinned_requirements_and_keeps_its_data(
 def use(client: httpx.Client) -> None:
     """Use each route, in the right way and in a wrong one; leave one example named Ada."""
     assert client.get("/docs").status_code == 200
+    assert client.get("/health/ready").json() == {"status": "ok"}
     assert client.get("/openapi.json").json()["info"]["title"] == "My App"
 
     added = client.post("/examples", json={"name": "Grace"})

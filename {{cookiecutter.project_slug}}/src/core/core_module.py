@@ -9,13 +9,14 @@ from nest.core import Module
 from src.config import config, settings
 
 from .errors import install_error_handlers
+from .health_controller import HealthController
 from .logs import configure_logging
 
 # Before the app is made: PyNest logs while it makes it.
 configure_logging(settings.log_level)
 
 
-@Module()
+@Module(controllers=[HealthController])
 class CoreModule:
     """The controllers and providers of `src.core`."""
 

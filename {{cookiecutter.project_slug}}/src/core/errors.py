@@ -142,7 +142,7 @@ def _on_error(_: Request, error: Exception) -> ProblemResponse:
 def _to_problem(error: BaseException) -> ProblemResponse:
     if isinstance(error, HttpException):
         return problem(error.status_code, error.message)
-    if isinstance(error, DBAPIError) and _matches(error, UNIQUE_OR_FOREIGN_KEY):
+    if _matches(error, UNIQUE_OR_FOREIGN_KEY):
         return problem(HTTPStatus.CONFLICT, "This conflicts with what is stored already.")
     if _is_unavailable(error):
         logger.warning("The database does not answer: %s", type(error).__name__)
@@ -155,17 +155,25 @@ def _to_problem(error: BaseException) -> ProblemResponse:
 
 
 def _is_unavailable(error: BaseException) -> bool:
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _matches(error, UNAVAILABLE)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
     # Drivers let the failure to connect through as it is, at times as a bare OSError.
     network = (ConnectionError, TimeoutError, asyncio.TimeoutError, socket.gaierror)
-    return isinstance(error, (PoolTimeoutError, *network)) or type(error) is OSError
+    return (
+        isinstance(error, (PoolTimeoutError, *network))
+        or type(error) is OSError
+        or _matches(error, UNAVAILABLE)
+    )
 
 
-def _matches(error: DBAPIError, codes: tuple[str | int, ...]) -> bool:
-    """Tell whether the driver's error has one of `codes`."""
-    first = next(iter(error.orig.args), None) if error.orig else None
-    if {getattr(error.orig, "sqlstate", None), first}.intersection(codes):
+def _matches(error: BaseException, codes: tuple[str | int, ...]) -> bool:
+    """Tell whether it is an error of the driver's, wrapped or not, with one of `codes`."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    sqlstate = getattr(origin, "sqlstate", None)
+    if origin is None or (origin is error and sqlstate is None):
+        return False
+    first = next(iter(origin.args), None)
+    if {sqlstate, first}.intersection(codes):
         return True
     return isinstance(first, str) and first.startswith(tuple(map(str, codes)))
 

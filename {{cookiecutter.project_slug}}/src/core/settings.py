@@ -65,6 +65,9 @@ class CoreSettings(BaseModel):
     #: Test a pooled connection before it is used.
     db_pool_pre_ping: bool = True
 
+    #: Seconds in which the database must answer for `/health/ready` to be well.
+    health_timeout: float = Field(default=2, gt=0, le=60)
+
     @property
     def engine_params(self) -> dict[str, Any]:
         """The engine's and the pool's settings, as `create_async_engine` takes them."""

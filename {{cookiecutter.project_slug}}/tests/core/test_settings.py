@@ -16,6 +16,7 @@ from src.config import Settings
         ("DB_POOL_TIMEOUT", "0"),
         ("DB_POOL_RECYCLE", "1.5"),
         ("DB_POOL_PRE_PING", "x"),
+        ("HEALTH_TIMEOUT", "0"),
     ],
 )
 def test_a_malformed_value_is_one_line_with_its_variable(
