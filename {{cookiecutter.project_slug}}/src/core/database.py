@@ -1,12 +1,13 @@
 """The database provider: PyNest's AsyncOrmProvider with pooling and safe credentials."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from nest.core.database.orm_provider import AsyncOrmProvider
 from sqlalchemy import URL, MetaData, Table, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -69,6 +70,15 @@ class DatabaseProvider(AsyncOrmProvider):
         self.session = async_sessionmaker(self.engine, expire_on_commit=False)
         if db_type == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+
+    async def create_all(self) -> None:
+        """Make the tables that are missing, while other processes may be making them too."""
+        for _ in self.Base.metadata.tables:
+            # Another one may make a table between this one's look and its CREATE; look again.
+            with suppress(DBAPIError):
+                await super().create_all()
+                return
+        await super().create_all()
 
     async def get_db(self) -> AsyncGenerator[AsyncSession, None]:
         """Yield the session of one request, for `Depends`; what is not committed is undone."""

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from sqlalchemy import select
 
@@ -42,3 +44,13 @@ async def test_every_request_has_a_session_of_its_own() -> None:
 
     await one.aclose()
     await other.aclose()
+
+
+@pytest.mark.usefixtures("app")
+async def test_several_processes_can_make_the_tables_at_once() -> None:
+    await config.drop_all()
+
+    await asyncio.gather(*(config.create_all() for _ in range(4)))
+
+    async with config.get_session() as session:
+        assert (await session.scalars(select(Example))).all() == []
