@@ -3,13 +3,10 @@
 
 from pathlib import Path
 
-from dotenv import load_dotenv
 from pydantic import Field, SecretStr
 
 from src.core.database import DatabaseProvider
 from src.core.settings import CoreSettings, Port
-
-load_dotenv(Path(__file__).parent.parent / ".env", encoding="utf-8-sig")
 
 
 class Settings(CoreSettings):
@@ -22,7 +19,7 @@ class Settings(CoreSettings):
     {{ cookiecutter.database }}_db_name: str = Field(default="default_nest_db", min_length=1)
 
 
-settings = Settings.load()
+settings = Settings.load(Path(__file__).parent.parent / ".env")
 
 config = DatabaseProvider(
     db_type="{{ cookiecutter.database }}",

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from dotenv import load_dotenv
 
 from src.core.database import DatabaseProvider
 from src.core.settings import CoreSettings, SqlitePath
-
-load_dotenv(Path(__file__).parent.parent / ".env", encoding="utf-8-sig")
 
 
 class Settings(CoreSettings):
@@ -16,7 +13,7 @@ class Settings(CoreSettings):
     sqlite_db_name: SqlitePath = "default_nest_db"
 
 
-settings = Settings.load()
+settings = Settings.load(Path(__file__).parent.parent / ".env")
 
 config = DatabaseProvider(
     db_type="sqlite",

@@ -1,10 +1,11 @@
-"""Settings: environment variables, typed and validated once, at start."""
+"""Settings: variables of the environment or of `.env`, typed and validated once, at start."""
 
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import load_dotenv
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -81,13 +82,21 @@ class CoreSettings(BaseModel):
         }
 
     @classmethod
-    def load(cls) -> Self:
-        """Read the settings from the environment.
+    def load(cls, env_file: Path | None = None) -> Self:
+        """Read the settings from the environment, and from a file what the environment lacks.
+
+        Args:
+            env_file: lines like `LOG_LEVEL=DEBUG`, in UTF-8; it need not exist.
 
         Raises:
             SystemExit: a variable is malformed; the message has one line for each, with the
-                variable's name, and never shows a secret's value.
+                variable's name, and never shows a secret's value. Or the file is not UTF-8.
         """
+        if env_file:
+            try:
+                load_dotenv(env_file, encoding="utf-8-sig")
+            except UnicodeDecodeError:
+                sys.exit(f"{env_file}: is not text in UTF-8; save it as such")
         try:
             return cls.model_validate(dict(os.environ))
         except ValidationError as error:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from src.config import Settings
@@ -54,3 +56,28 @@ def test_values_reach_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.log_level == "WARNING"
     assert settings.engine_params["echo"] is True
     assert settings.engine_params["pool_size"] == 3
+
+
+def test_the_environment_wins_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DB_POOL_SIZE", "3")
+    # Set and taken away, so that what the file sets is undone after the test.
+    monkeypatch.setenv("DB_MAX_OVERFLOW", "0")
+    monkeypatch.delenv("DB_MAX_OVERFLOW")
+    file = tmp_path / ".env"
+    # As an editor on Windows may write it: with a byte-order mark and CRLF.
+    file.write_bytes(b"\xef\xbb\xbfDB_POOL_SIZE=4\r\nDB_MAX_OVERFLOW=5\r\n")
+
+    settings = Settings.load(file)
+
+    assert settings.db_pool_size == 3
+    assert settings.db_max_overflow == 5
+
+
+def test_a_file_in_another_encoding_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("DB_POOL_SIZE=4", encoding="utf-16")
+
+    with pytest.raises(SystemExit, match=r"\.env: is not text in UTF-8"):
+        Settings.load(file)
