@@ -17,43 +17,57 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
 }
 
-# What the app, its tests and tools import or depend on: a project of that name would shadow
-# the package, or depend on itself.
+# What the app, its dependencies and its tools are called: a project of that name would stand in
+# the way of an import, or depend on itself.
 TAKEN = """
-    aiomysql aiosqlite alembic annotated-types anyio app asyncpg black click config core
-    cryptography dotenv examples fastapi greenlet httpx httptools injector main migrations mypy
-    nest packaging pip pydantic pydantic-core pymysql pynest pynest-api pytest pytest-asyncio
-    pytest-xdist python-dotenv pyyaml ruff scaffold setuptools sqlalchemy src starlette templates
-    test tests typing-extensions typings uv uvicorn uvloop venv watchfiles websockets yaml
+    aiomysql aiosqlite alembic annotated-doc annotated-types anyio app ast-serialize astor
+    async-timeout asyncpg backports-asyncio-runner black certifi cffi click colorama config core
+    cryptography dotenv examples exceptiongroup execnet fastapi greenlet h11 httpcore httptools
+    httpx idna iniconfig injector librt main mako migrations mypy mypy-extensions nest packaging
+    pathspec pip platformdirs pluggy pycparser pydantic pydantic-core pygments pymysql pynest
+    pynest-api pytest pytest-asyncio pytest-xdist python-dotenv pyyaml ruff scaffold setuptools
+    sqlalchemy src starlette templates test tests tomli typing-extensions typing-inspection
+    typings uv uvicorn uvloop venv watchfiles websockets yaml
 """
 
 
 def problems(answers: dict[str, str]) -> Iterator[str]:
     """Yield a line for each answer that is refused: what is wrong, and what would work."""
+    # Where it is no name for a folder, `__folder` in cookiecutter.json has put another in its
+    # place: this hook is run in the project's folder, which comes first.
+    answers = answers | {"project_slug": answers["__given_slug"]}
     for option in TEXTS:
-        if any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in answers[option]):
-            yield (
-                f"{option}: holds a line break, a control character or broken Unicode; "
-                "give one line of plain text, such as 'My App'"
-            )
-    if not answers["project_name"].strip():
-        yield "project_name: is empty; give a name, such as 'My App'"
-    slug_problem = problem_of_slug(answers["project_slug"])
-    if slug_problem:
-        yield f"project_slug: {slug_problem}"
-    email = answers["author_email"]
-    if email and not re.fullmatch(r"""[^\s@<>()[\],;:\\"']+@[\w-]+(\.[\w-]+)+""", email):
-        yield (
-            f"author_email: {email!a} is not an e-mail address; "
-            "give one such as 'me@example.com', or leave it empty"
+        problem = problem_of_text(answers[option]) or CHECKS.get(option, problem_of_text)(
+            answers[option]
         )
+        if problem:
+            yield f"{option}: {problem}"
+
+
+def problem_of_text(text: str) -> str | None:
+    """Say what is wrong with any text and what would work; None where it is right."""
+    if any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text):
+        return "holds a line break, a control character or broken Unicode; give one line of text"
+    return None
+
+
+def problem_of_name(name: str) -> str | None:
+    """Say what is wrong with the name and what would work; None where it is right."""
+    return None if name.strip() else "is empty; give a name, such as 'My App'"
+
+
+def problem_of_email(email: str) -> str | None:
+    """Say what is wrong with the address and what would work; None where it is right."""
+    if not email or re.fullmatch(r"""[^\s@<>()[\],;:\\"]+@[\w-]+(\.[\w-]+)+""", email):
+        return None
+    return (
+        f"{email!a} is not an e-mail address; give one such as 'me@example.com', or leave it empty"
+    )
 
 
 def problem_of_slug(slug: str) -> str | None:
     """Say what is wrong with the slug and what would work; None where it is right."""
-    # An empty one comes as "_" (`__folder` in cookiecutter.json): a project needs a folder
-    # before this hook is run, and an empty name would be the folder it is to lie in.
-    if not slug.strip("_"):
+    if not slug:
         return "is empty; give a name such as 'my-app'"
     if len(slug) > 64:
         return f"{slug!a} is over 64 characters long; give a shorter name, such as 'my-app'"
@@ -64,10 +78,16 @@ def problem_of_slug(slug: str) -> str | None:
         )
     if slug in WINDOWS_DEVICES:
         return f"{slug!a} is the name of a device on Windows; give another, such as 'my-{slug}'"
-    if slug.replace("_", "-") in TAKEN.split() or slug.replace("-", "_") in sys.stdlib_module_names:
-        return f"{slug!a} would hide a package of that name; give another, such as 'my-{slug}'"
+    if slug.replace("_", "-") in TAKEN.split():
+        return f"{slug!a} is the name of a part of the app; give another, such as 'my-{slug}'"
     return None
 
+
+CHECKS = {
+    "project_name": problem_of_name,
+    "project_slug": problem_of_slug,
+    "author_email": problem_of_email,
+}
 
 # JSON in a raw string: of its characters, only "'" could end the string.
 found = list(problems(json.loads(r"""{{ cookiecutter | jsonify | replace("'", "\\u0027") }}""")))

@@ -123,6 +123,9 @@ def serving(
             while answers(client):
                 assert time.monotonic() < end, told()
                 time.sleep(0.05)
+            # A reloader may outlive what it reloads.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         assert "Traceback" not in told(), told()
 
 

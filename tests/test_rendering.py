@@ -165,6 +165,18 @@ def test_every_requirement_is_bounded(project: Path) -> None:
         assert re.fullmatch(r"[a-z-]+(\[[a-z]+\])?>=[\d.]+,<[\d.]+", requirement)
 
 
+def test_no_project_is_called_like_what_it_depends_on(project: Path) -> None:
+    hook = (TEMPLATE / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
+    [taken] = re.findall(r'^TAKEN = """(.*?)"""', hook, re.MULTILINE | re.DOTALL)
+    pins = (project / "requirements.txt").read_text(encoding="utf-8")
+    ranges = (project / "pyproject.toml").read_text(encoding="utf-8")
+
+    names = set(re.findall(r"^([a-z0-9-]+)==", pins, re.MULTILINE))
+    names |= set(re.findall(r'^    "([a-z0-9-]+)[\[>]', ranges, re.MULTILINE))
+
+    assert names <= set(taken.split())
+
+
 def test_every_pin_is_exact(project: Path) -> None:
     lines = (project / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if not line.startswith("#")]

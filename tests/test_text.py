@@ -210,10 +210,10 @@ def test_awkward_text_is_accepted(awkward: str) -> None:
 def test_control_characters_are_refused(option: str, text: str) -> None:
     answers = {"project_slug": "my-app"} | {option: f"a{text}b"}
 
-    lines = refusal(context_of(answers)).splitlines()
+    [line] = refusal(context_of(answers)).splitlines()
 
-    assert lines[0].startswith(f"{option}: holds ")
-    assert "such as" in lines[0]
+    assert line.startswith(f"{option}: holds ")
+    assert line.endswith("; give one line of text")
 
 
 @given(st.text().filter(str.strip))
@@ -224,7 +224,7 @@ def test_control_characters_are_refused(option: str, text: str) -> None:
 @settings(max_examples=500, deadline=None, database=None)
 def test_the_slug_derived_from_a_name_is_right_unless_taken(name: str) -> None:
     for line in refusal(context_of({"project_name": name})).splitlines():
-        assert line.startswith("project_name: holds") or "would hide" in line or "device" in line
+        assert line.startswith("project_name: holds") or "a part" in line or "device" in line
 
 
 def test_awkward_text_passes_the_formatter_and_the_linter(render: Render, tmp_path: Path) -> None:
@@ -261,9 +261,10 @@ def test_cookiecutter_itself_renders_awkward_text(render: Render, awkward: str) 
         ("", "is empty"),
         ("a" * 65, "over 64 characters"),
         *[(slug, "is not made of") for slug in ("1a", "-a", "a-", "a_", "A", "a b", "a/b", "é")],
+        *[(slug, "is not made of") for slug in (".", "..", "_", "a\\b", "a/../b")],
         *[(slug, "a device on Windows") for slug in ("con", "nul", "aux", "com1", "lpt9")],
-        *[(slug, "would hide a package") for slug in ("src", "nest", "tests", "alembic")],
-        *[(slug, "would hide a package") for slug in ("sqlalchemy", "pynest_api", "asyncio")],
+        *[(slug, "a part of the app") for slug in ("src", "nest", "tests", "alembic")],
+        *[(slug, "a part of the app") for slug in ("sqlalchemy", "pynest_api", "h11")],
     ],
 )
 def test_a_slug_that_cannot_be_is_refused(slug: str, reason: str) -> None:
@@ -274,7 +275,7 @@ def test_a_slug_that_cannot_be_is_refused(slug: str, reason: str) -> None:
     assert "such as" in line
 
 
-@pytest.mark.parametrize("slug", ["a", "a1", "my-app", "my_app", "a" * 64, "con-1", "common"])
+@pytest.mark.parametrize("slug", ["a", "a1", "my-app", "my_app", "a" * 64, "con-1", "email"])
 def test_a_slug_that_can_be_is_accepted(slug: str) -> None:
     assert not refusal(context_of({"project_slug": slug}))
 
@@ -287,6 +288,8 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     assert "such as" in line
 
 
-@pytest.mark.parametrize("address", ["", "me@example.com", "a.b+c_d@x-y.co.uk", "jörg@müller.de"])
+@pytest.mark.parametrize(
+    "address", ["", "me@example.com", "a.b+c_d@x-y.co.uk", "o'neill@x.ie", "jörg@müller.de"]
+)
 def test_an_address_is_accepted(address: str) -> None:
     assert not refusal(context_of({"author_email": address}))

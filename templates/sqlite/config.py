@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-
 from src.core.database import DatabaseProvider
 from src.core.settings import CoreSettings, SqlitePath
 

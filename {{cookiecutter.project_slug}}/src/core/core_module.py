@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from nest.core import Module
+from sqlalchemy.exc import DBAPIError
 
 from src.config import config, settings
 
@@ -18,14 +19,24 @@ configure_logging(settings.log_level)
 
 @Module(controllers=[HealthController])
 class CoreModule:
-    """The controllers and providers of `src.core`."""
+    """The controllers of `src.core`."""
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Make the tables at start, and close the database's connections at shutdown."""
+    """Make the tables at start, and close the database's connections at shutdown.
+
+    Raises:
+        ConnectionError: the database cannot be used; with its address and the reason.
+    """
     if settings.db_create_all:
-        await config.create_all()
+        try:
+            await config.create_all()
+        except (DBAPIError, OSError) as error:
+            where = config.engine.url.render_as_string(hide_password=True)
+            reason = getattr(error, "orig", error)
+            message = f"cannot make the tables in {where} ({reason}); see the README on settings"
+            raise ConnectionError(message) from None
     yield
     await config.dispose()
 

@@ -18,6 +18,7 @@ from nest.common.exceptions import HttpException
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 logger = logging.getLogger(__name__)
@@ -144,6 +145,8 @@ def _to_problem(error: BaseException) -> ProblemResponse:
         return problem(error.status_code, error.message)
     if _matches(error, UNIQUE_OR_FOREIGN_KEY):
         return problem(HTTPStatus.CONFLICT, "This conflicts with what is stored already.")
+    if isinstance(error, StaleDataError):
+        return problem(HTTPStatus.CONFLICT, "This was changed or removed at the same time.")
     if _is_unavailable(error):
         logger.warning("The database does not answer: %s", type(error).__name__)
         return problem(

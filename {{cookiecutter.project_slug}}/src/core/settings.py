@@ -71,9 +71,14 @@ class CoreSettings(BaseModel):
 
     @property
     def engine_params(self) -> dict[str, Any]:
-        """The engine's and the pool's settings, as `create_async_engine` takes them."""
+        """The engine's and the pool's settings, as `create_async_engine` takes them.
+
+        The values of a statement are personal data, as like as not: they are logged with
+        `db_echo` alone, and else not even with an error.
+        """
         return {
             "echo": self.db_echo,
+            "hide_parameters": not self.db_echo,
             "pool_size": self.db_pool_size,
             "max_overflow": self.db_max_overflow,
             "pool_timeout": self.db_pool_timeout,
@@ -94,7 +99,7 @@ class CoreSettings(BaseModel):
         """
         if env_file:
             try:
-                load_dotenv(env_file, encoding="utf-8-sig")
+                load_dotenv(env_file, encoding="utf-8-sig", interpolate=False)
             except UnicodeDecodeError:
                 sys.exit(f"{env_file}: is not text in UTF-8; save it as such")
         try:

@@ -45,3 +45,16 @@ async def test_shutdown_closes_the_connections(app: FastAPI) -> None:
 
     assert "Connections in pool: 0" in pool.status()
     assert config.engine.pool is not pool
+
+
+async def test_a_start_without_the_database_says_where_it_should_be(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse() -> None:
+        raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(config, "create_all", refuse)
+
+    with pytest.raises(ConnectionError, match=r"cannot make the tables in .*refused"):
+        async with lifespan(app):
+            pass

@@ -6,6 +6,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.exc import StaleDataError
 
 from src.config import config
 
@@ -101,6 +102,14 @@ async def test_a_foreign_key_that_points_nowhere_is_a_conflict(
         await connection.run_sync(metadata.drop_all)
 
     response = await get_while_failing(client, monkeypatch, caught.value)
+
+    assert response.status_code == 409
+
+
+async def test_a_row_that_is_gone_meanwhile_is_a_conflict(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    response = await get_while_failing(client, monkeypatch, StaleDataError(INSIDE))
 
     assert response.status_code == 409
 

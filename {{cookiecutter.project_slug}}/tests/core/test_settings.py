@@ -75,6 +75,16 @@ def test_the_environment_wins_over_the_file(
     assert settings.db_max_overflow == 5
 
 
+def test_the_file_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "")
+    monkeypatch.delenv("LOG_LEVEL")
+    file = tmp_path / ".env"
+    file.write_text("LOG_LEVEL='${HOME}'", encoding="utf-8")
+
+    with pytest.raises(SystemExit, match=r"^LOG_LEVEL: .* not '\$\{HOME\}'$"):
+        Settings.load(file)
+
+
 def test_a_file_in_another_encoding_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("DB_POOL_SIZE=4", encoding="utf-16")
