@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +119,11 @@ def install_error_handlers(http_server: FastAPI) -> None:
     http_server.openapi = openapi  # type: ignore[method-assign]
 
 
-def _on_http_exception(_: Request, error: HTTPException) -> ProblemResponse:
+def _on_http_exception(request: Request, error: HTTPException) -> ProblemResponse:
     if error.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed_methods(request)
         return problem(error.status_code, str(error.detail), headers=headers)
     # async_db_request_handler makes a 500 of all that a service raises, with the SQL as detail.
     cause = error.__context__ or error
@@ -128,6 +131,17 @@ def _on_http_exception(_: Request, error: HTTPException) -> ProblemResponse:
     if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("Unforeseen error", exc_info=cause)
     return response
+
+
+def _allowed_methods(request: Request) -> str:
+    """List the methods of every route at the request's path; Starlette names the first's."""
+    methods = {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    return ", ".join(sorted(methods))
 
 
 def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:

@@ -121,3 +121,8 @@ async def test_an_unknown_path_or_method_is_a_problem(client: httpx.AsyncClient)
     ]:
         assert response.status_code == status
         assert response.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_a_wrong_method_is_told_all_the_right_ones(client: httpx.AsyncClient) -> None:
+    assert (await client.put("/examples")).headers["Allow"] == "GET, POST"
+    assert (await client.put("/examples/1")).headers["Allow"] == "DELETE, GET, PATCH"
