@@ -10,6 +10,5 @@ def configure_logging(level: str) -> None:
     """
     logging.basicConfig(level=level, format="%(levelname)-8s %(name)s: %(message)s", force=True)
     logging.getLogger("pynest").setLevel(logging.WARNING)
-    # It logs every call, and failing statements with their parameters; src.core.errors logs
-    # what matters.
+    # It logs every call, and every failure without a traceback; src.core.errors does better.
     logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)
