@@ -93,6 +93,16 @@ def problem(
     return ProblemResponse(body, status, headers)
 
 
+def unavailable(error: BaseException) -> ProblemResponse:
+    """Log that the database failed with `error`, and make the 503 that says so."""
+    logger.warning("The database does not answer: %s", type(error).__name__)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer at the moment.",
+        headers={"Retry-After": str(RETRY_AFTER)},
+    )
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document the errors of a route: `@Get("/{id}", responses=problems(404))`."""
     return {
@@ -162,12 +172,7 @@ def _to_problem(error: BaseException) -> ProblemResponse:
     if isinstance(error, StaleDataError):
         return problem(HTTPStatus.CONFLICT, "This was changed or removed at the same time.")
     if _is_unavailable(error):
-        logger.warning("The database does not answer: %s", type(error).__name__)
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The database does not answer at the moment.",
-            headers={"Retry-After": str(RETRY_AFTER)},
-        )
+        return unavailable(error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -192,7 +197,8 @@ def _matches(error: BaseException, codes: tuple[str | int, ...]) -> bool:
     first = next(iter(origin.args), None)
     if {sqlstate, first}.intersection(codes):
         return True
-    return isinstance(first, str) and first.startswith(tuple(map(str, codes)))
+    messages = tuple(code for code in codes if isinstance(code, str))
+    return isinstance(first, str) and first.startswith(messages)
 
 
 def _title(status: int) -> str:
