@@ -19,11 +19,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from _pytest.mark import ParameterSet
 
 from . import servers
 from .conftest import Render
@@ -37,7 +37,7 @@ START = 120
 STOP = 10
 
 
-def legs(combinations: list[Combination]) -> list[ParameterSet]:
+def legs(combinations: list[Combination]) -> list[Any]:
     """Make parameters of combinations; those of a leg run in one process."""
     return [
         pytest.param(each, id=str(each), marks=pytest.mark.xdist_group(str(each)))
