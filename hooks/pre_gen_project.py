@@ -23,11 +23,12 @@ TAKEN = """
     aiomysql aiosqlite alembic annotated-doc annotated-types anyio app ast-serialize astor
     async-timeout asyncpg backports-asyncio-runner black certifi cffi click colorama config core
     cryptography dotenv examples exceptiongroup execnet fastapi greenlet h11 httpcore httptools
-    httpx idna iniconfig injector librt main mako migrations mypy mypy-extensions nest packaging
-    pathspec pip platformdirs pluggy pycparser pydantic pydantic-core pygments pymysql pynest
-    pynest-api pytest pytest-asyncio pytest-xdist python-dotenv pyyaml ruff scaffold setuptools
-    sqlalchemy src starlette templates test tests tomli typing-extensions typing-inspection
-    typings uv uvicorn uvloop venv watchfiles websockets yaml
+    httpx idna iniconfig injector librt main mako markupsafe migrations mypy mypy-extensions
+    nest packaging pathspec pip platformdirs pluggy pycparser pydantic pydantic-core pygments
+    pymysql pynest pynest-api pytest pytest-asyncio pytest-xdist python-dotenv pyyaml ruff
+    scaffold setuptools sqlalchemy src starlette structlog templates test tests tomli
+    typing-extensions typing-inspection typings uv uvicorn uvloop venv watchfiles websockets
+    yaml
 """
 
 

@@ -1,11 +1,19 @@
 """Serve the app on this machine: `python main.py`, with any of uvicorn's options behind it."""
 
+import signal
 import sys
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from src.config import settings
+from src.core.logs import configure_logging
 
 if __name__ == "__main__":
-    development = ["--reload"] if settings.app_debug else []
-    uvicorn.main(["app:app", *development, *sys.argv[1:]])
+    configure_logging(settings.log_level, settings.log_format)
+    # uvicorn would set up logging of its own.
+    LOGGING_CONFIG["loggers"].clear()
+    # After an orderly shutdown uvicorn ends by the signal that asked for it, as if it had failed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    defaults = {"reload": settings.app_debug, "timeout_graceful_shutdown": 30}
+    uvicorn.main(["app:app", *sys.argv[1:]], default_map=defaults)

@@ -31,4 +31,5 @@ config = DatabaseProvider(
         "db_name": settings.{{ cookiecutter.database }}_db_name,
     },
     engine_params=settings.engine_params,
+    timeout=settings.db_timeout,
 )

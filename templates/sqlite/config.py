@@ -18,4 +18,5 @@ config = DatabaseProvider(
     db_type="sqlite",
     config_params={"db_name": settings.sqlite_db_name},
     engine_params=settings.engine_params,
+    timeout=settings.db_timeout,
 )

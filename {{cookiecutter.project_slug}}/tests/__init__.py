@@ -13,4 +13,9 @@ os.environ["SQLITE_DB_NAME"] = f"{tempfile.mkdtemp()}/test"
 {% else %}
 os.environ["{{ cookiecutter.database | upper }}_DB_NAME"] = f"test_{uuid4().hex}"
 {% endif %}
-os.environ |= {"DB_CREATE_ALL": "true", "DB_ECHO": "false", "LOG_LEVEL": "INFO"}
+os.environ |= {
+    "DB_CREATE_ALL": "true",
+    "DB_ECHO": "false",
+    "LOG_FORMAT": "text",
+    "LOG_LEVEL": "INFO",
+}

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from alembic import command
 from fastapi import FastAPI
 
 from src.app_module import http_server
 from src.config import config
+from src.core.migrations import CONFIG
 
 from . import throwaway
 
@@ -25,6 +27,7 @@ def pytest_sessionstart() -> None:
             "start the server, or say in .env where it is and who you are"
         )
         raise pytest.UsageError(message) from None
+    command.upgrade(CONFIG, "head")
 
 
 def pytest_sessionfinish() -> None:

@@ -12,9 +12,10 @@ from src.config import config, settings
 from .errors import install_error_handlers
 from .health_controller import HealthController
 from .logs import configure_logging
+from .middleware import RequestMiddleware
 
 # Before the app is made: PyNest logs while it makes it.
-configure_logging(settings.log_level)
+configure_logging(settings.log_level, settings.log_format)
 
 
 @Module(controllers=[HealthController])
@@ -44,3 +45,8 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 def install(http_server: FastAPI) -> None:
     """Give the server what every request needs."""
     install_error_handlers(http_server)
+    http_server.add_middleware(
+        RequestMiddleware,
+        max_body_bytes=settings.max_body_bytes,
+        seconds=settings.request_timeout,
+    )

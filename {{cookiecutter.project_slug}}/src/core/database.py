@@ -1,20 +1,51 @@
 """The database provider: PyNest's AsyncOrmProvider with pooling and safe credentials."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
 from nest.core.database.orm_provider import AsyncOrmProvider
-from sqlalchemy import URL, MetaData, Table, event
+from sqlalchemy import URL, Connection, MetaData, NullPool, Table, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase
 
+from .migrations import create_tables, drop_tables
+
+
+class Driver(NamedTuple):
+    """What is the database's own."""
+
+    name: str
+    #: The driver's argument for the seconds that `DatabaseProvider` takes as `timeout`.
+    timeout: str
+    #: A statement that waits until no other connection holds the lock that it takes.
+    lock_schema: str | None = None
+    isolation_level: str | None = None
+
+
 DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "mysql": "mysql+aiomysql",
+    "sqlite": Driver("sqlite+aiosqlite", timeout="timeout"),
+    "postgresql": Driver(
+        "postgresql+asyncpg",
+        timeout="timeout",
+        lock_schema="SELECT pg_advisory_lock(hashtext('schema'))",
+    ),
+    "mysql": Driver(
+        "mysql+aiomysql",
+        timeout="connect_timeout",
+        # Names of locks are the whole server's.
+        lock_schema="SELECT GET_LOCK(SHA1(DATABASE()), 3600)",
+        # As PostgreSQL has it; MySQL's own default locks gaps, and so has more deadlocks.
+        isolation_level="READ COMMITTED",
+    ),
 }
 
 
@@ -54,6 +85,8 @@ class DatabaseProvider(AsyncOrmProvider):
         config_params: `host`, `port`, `user`, `password` and `db_name`; for SQLite `db_name`
             alone, the path of the file, to which `.db` is added where it is missing.
         engine_params: what `sqlalchemy.ext.asyncio.create_async_engine` takes.
+        timeout: seconds to wait for a connection to the server; for SQLite, until another
+            process has written.
     """
 
     def __init__(
@@ -61,24 +94,55 @@ class DatabaseProvider(AsyncOrmProvider):
         db_type: str,
         config_params: Mapping[str, Any],
         engine_params: Mapping[str, Any] | None = None,
+        timeout: float = 5,
     ) -> None:
         # Not super().__init__(): it drops engine_params, writes the password into the URL as
         # it stands (an "@" breaks it) and logs every statement unless told otherwise.
         self.Base = Base
-        self.config_url = _url(db_type, **config_params)
-        self.engine = create_async_engine(self.config_url, **(engine_params or {}))
+        self.driver = DRIVERS[db_type]
+        self.config_url = _url(self.driver, **config_params)
+        self.timeout = timeout
+        self.engine = self._create_engine(**(engine_params or {}))
         self.session = async_sessionmaker(self.engine, expire_on_commit=False)
         if db_type == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
 
+    def _create_engine(self, **params: Any) -> AsyncEngine:
+        if self.driver.isolation_level:
+            params = {"isolation_level": self.driver.isolation_level, **params}
+        arguments = {self.driver.timeout: self.timeout}
+        return create_async_engine(self.config_url, connect_args=arguments, **params)
+
     async def create_all(self) -> None:
-        """Make the tables that are missing, while other processes may be making them too."""
-        for _ in self.Base.metadata.tables:
-            # Another one may make a table between this one's look and its CREATE; look again.
-            with suppress(DBAPIError):
-                await super().create_all()
-                return
-        await super().create_all()
+        """Make the tables of an empty database, as migrated; leave any other one alone."""
+        async with self.schema_connection() as connection, connection.begin():
+            await connection.run_sync(create_tables, self.Base.metadata)
+
+    async def drop_all(self) -> None:
+        """Drop the tables, and the record of their migrations."""
+        async with self.schema_connection() as connection, connection.begin():
+            await connection.run_sync(drop_tables, self.Base.metadata)
+
+    @asynccontextmanager
+    async def schema_connection(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection outside the pool that is the only one to change the schema.
+
+        Raises:
+            OSError, sqlalchemy.exc.DBAPIError: the database cannot be reached.
+        """
+        engine = self._create_engine(poolclass=NullPool)
+        if self.driver.lock_schema is None:
+            event.listen(engine.sync_engine, "begin", _lock_sqlite)
+        # A server may accept a connection, and then say nothing.
+        connection = await asyncio.wait_for(engine.connect().start(), self.timeout)
+        try:
+            if self.driver.lock_schema:
+                # Held until the connection is closed.
+                await connection.execute(text(self.driver.lock_schema))
+                await connection.commit()
+            yield connection
+        finally:
+            await connection.close()
 
     async def get_db(self) -> AsyncGenerator[AsyncSession, None]:
         """Yield the session of one request, for `Depends`; what is not committed is undone."""
@@ -96,15 +160,15 @@ class DatabaseProvider(AsyncOrmProvider):
         await self.engine.dispose()
 
 
-def _url(db_type: str, db_name: str, user: str = "", **server: Any) -> URL:
-    if db_type == "sqlite":
+def _url(driver: Driver, db_name: str, user: str = "", **server: Any) -> URL:
+    if driver.name.startswith("sqlite"):
         path = db_name if db_name.endswith(".db") else f"{db_name}.db"
-        return URL.create(DRIVERS[db_type], database=path)
+        return URL.create(driver.name, database=path)
     return URL.create(
-        DRIVERS[db_type],
+        driver.name,
         username=user,
         database=db_name,
-        query={"charset": "utf8mb4"} if db_type == "mysql" else {},
+        query={"charset": "utf8mb4"} if driver.name.startswith("mysql") else {},
         **server,
     )
 
@@ -116,3 +180,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     # Readers go on while somebody writes.
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
+
+
+def _lock_sqlite(connection: Connection) -> None:
+    """Let nobody else write, from before the first look at the schema."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -5,12 +5,13 @@ Nothing of the inside is shown: no SQL, parameter, path or traceback.
 
 import asyncio
 import json
-import logging
 import socket
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import responses
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -21,8 +22,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
+from structlog.contextvars import get_contextvars
 
-logger = logging.getLogger(__name__)
+logger = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
@@ -59,6 +61,7 @@ class Problem(BaseModel):
     status: int = Field(examples=[404])
     detail: str | None = None
     errors: list[InvalidInput] | None = None
+    request_id: str | None = None
 
 
 class ProblemResponse(JSONResponse):
@@ -75,7 +78,8 @@ def problem(
     status: int,
     detail: str | None = None,
     errors: list[dict[str, Any]] | None = None,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    request_id: str | None = None,
 ) -> ProblemResponse:
     """Make an error response.
 
@@ -84,21 +88,24 @@ def problem(
         detail: what went wrong this time, for a person to read.
         errors: for invalid input, a `detail` and a `location` each.
         headers: further headers of the response.
+        request_id: what to look for in the log.
     """
     body: dict[str, Any] = {"type": "about:blank", "title": _title(status), "status": status}
     if detail not in (None, responses.get(status)):
         body["detail"] = detail
     if errors is not None:
         body["errors"] = errors
+    if request_id is not None:
+        body["request_id"] = request_id
     return ProblemResponse(body, status, headers)
 
 
 def unavailable(error: BaseException) -> ProblemResponse:
-    """Log that the database failed with `error`, and make the 503 that says so."""
-    logger.warning("The database does not answer: %s", type(error).__name__)
+    """Log that the database, or the time for a request, failed with `error`; make a 503."""
+    logger.warning("Unavailable", reason=type(error).__name__)
     return problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The database does not answer at the moment.",
+        "This cannot be answered at the moment; try again later.",
         headers={"Retry-After": str(RETRY_AFTER)},
     )
 
@@ -113,10 +120,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install_error_handlers(http_server: FastAPI) -> None:
     """Answer every error with a problem, and document that in the OpenAPI document."""
-    http_server.exception_handler(HTTPException)(_on_http_exception)
+    http_server.exception_handler(HTTPException)(_on_error)
     http_server.exception_handler(RequestValidationError)(_on_invalid_request)
     http_server.exception_handler(HttpException)(_on_error)
-    http_server.exception_handler(Exception)(_on_error)
 
     generate = http_server.openapi
 
@@ -129,17 +135,29 @@ def install_error_handlers(http_server: FastAPI) -> None:
     http_server.openapi = openapi  # type: ignore[method-assign]
 
 
-def _on_http_exception(request: Request, error: HTTPException) -> ProblemResponse:
-    if error.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-        headers = dict(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = _allowed_methods(request)
-        return problem(error.status_code, str(error.detail), headers=headers)
-    # async_db_request_handler makes a 500 of all that a service raises, with the SQL as detail.
-    cause = error.__context__ or error
-    response = _to_problem(cause)
-    if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("Unforeseen error", exc_info=cause)
+def respond_to(error: BaseException) -> ProblemResponse:
+    """Make the response to an error; one that is unforeseen is logged with its traceback."""
+    if isinstance(error, HTTPException):
+        if error.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return problem(error.status_code, str(error.detail), headers=error.headers)
+        # async_db_request_handler makes a 500 of all that a service raises, with the SQL as detail.
+        error = error.__context__ or error
+    if isinstance(error, HttpException):
+        return problem(error.status_code, error.message)
+    if _matches(error, UNIQUE_OR_FOREIGN_KEY):
+        return problem(HTTPStatus.CONFLICT, "This conflicts with what is stored already.")
+    if isinstance(error, StaleDataError):
+        return problem(HTTPStatus.CONFLICT, "This was changed or removed at the same time.")
+    if _is_unavailable(error):
+        return unavailable(error)
+    logger.error("Unforeseen error", exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, request_id=get_contextvars().get("request_id"))
+
+
+def _on_error(request: Request, error: Exception) -> ProblemResponse:
+    response = respond_to(error)
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = _allowed_methods(request)
     return response
 
 
@@ -157,23 +175,6 @@ def _allowed_methods(request: Request) -> str:
 def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
     errors = [{"detail": each["msg"], "location": list(each["loc"])} for each in error.errors()]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid.", errors)
-
-
-def _on_error(_: Request, error: Exception) -> ProblemResponse:
-    # Not logged here: the server logs whatever reaches it.
-    return _to_problem(error)
-
-
-def _to_problem(error: BaseException) -> ProblemResponse:
-    if isinstance(error, HttpException):
-        return problem(error.status_code, error.message)
-    if _matches(error, UNIQUE_OR_FOREIGN_KEY):
-        return problem(HTTPStatus.CONFLICT, "This conflicts with what is stored already.")
-    if isinstance(error, StaleDataError):
-        return problem(HTTPStatus.CONFLICT, "This was changed or removed at the same time.")
-    if _is_unavailable(error):
-        return unavailable(error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _is_unavailable(error: BaseException) -> bool:

@@ -17,6 +17,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import Self
 
+from .logs import LogFormat
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -36,6 +38,10 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 class CoreSettings(BaseModel):
     """What every service can be told through its environment.
 
@@ -50,8 +56,15 @@ class CoreSettings(BaseModel):
     log_level: Annotated[
         Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], BeforeValidator(_upper)
     ] = "INFO"
+    #: Lines of JSON, text for people, or text on a terminal and JSON elsewhere.
+    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = "auto"
 
-    #: Make missing tables at start.
+    #: Seconds the app may take to begin its response; after that, the client is told 503.
+    request_timeout: float = Field(default=30, gt=0, le=3600)
+    #: The largest body of a request; beyond, it is 413.
+    max_body_bytes: int = Field(default=1024 * 1024, ge=0)
+
+    #: Make the tables at start where the database is empty.
     db_create_all: bool = True
     #: Log every SQL statement.
     db_echo: bool = False
@@ -59,6 +72,8 @@ class CoreSettings(BaseModel):
     db_pool_size: int = Field(default=10, ge=1, le=1000)
     #: Connections opened above the pool size, and closed after use.
     db_max_overflow: int = Field(default=0, ge=0, le=1000)
+    #: Seconds to wait for the server to take a connection; for SQLite, for others to write.
+    db_timeout: float = Field(default=5, gt=0, le=300)
     #: Seconds a request waits for a free connection.
     db_pool_timeout: float = Field(default=5, gt=0, le=300)
     #: Seconds after which a connection is replaced; -1 for never.

@@ -50,9 +50,12 @@ async def test_an_unforeseen_error_shows_nothing_and_is_logged_once(
         "type": "about:blank",
         "title": "Internal Server Error",
         "status": 500,
+        "request_id": response.headers["X-Request-ID"],
     }
-    logged = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert [record.exc_info[1] for record in logged if record.exc_info] == [error]
+    [logged] = [record.msg for record in caplog.records if record.levelname == "ERROR"]
+    assert isinstance(logged, dict)
+    assert logged["exc_info"] is error
+    assert logged["request_id"] == response.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize(

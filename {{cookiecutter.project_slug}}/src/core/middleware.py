@@ -1,0 +1,98 @@
+"""What the app does around every request, whichever its route."""
+
+import re
+import time
+from urllib.parse import quote
+from uuid import uuid4
+
+import structlog
+from async_timeout import timeout
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from .errors import respond_to
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class RequestMiddleware:
+    """Gives each request an id, a line in the log, and limits to its body and its time.
+
+    Args:
+        app: what answers the request.
+        max_body_bytes: the largest body that is taken; a larger one is answered with 413.
+        seconds: how long the app may take to begin its response before it is stopped, and
+            the client told 503.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, seconds: float) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        with bound_contextvars(request_id=request_id):
+            await self._respond(scope, receive, send, request_id)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        start = time.perf_counter()
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        async def send_in_time(message: Message) -> None:
+            # What has begun may take as long as it likes: a download, a stream of events.
+            if message["type"] == "http.response.start":
+                limit.reject()
+            await send_with_id(message)
+
+        try:
+            async with timeout(self.seconds) as limit:
+                await self.app(scope, self._limited(scope, receive), send_in_time)
+        except Exception as error:  # noqa: BLE001  # whatever comes, the client is answered
+            response = respond_to(error)
+            if status is None:
+                await response(scope, receive, send_with_id)
+        finally:
+            logger.info(
+                "Request",
+                method=scope["method"],
+                route=getattr(scope.get("route"), "path", None),
+                path=quote(scope["path"]),
+                status=status,
+                duration_ms=round((time.perf_counter() - start) * 1000, 1),
+            )
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """Wrap `receive`, so that whoever reads too large a body gets a 413 raised."""
+        announced = int(Headers(scope=scope).get("Content-Length", 0))
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            if announced > self.max_body_bytes:
+                raise HTTPException(413)
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body_bytes:
+                raise HTTPException(413)
+            return message
+
+        return receive_limited
+
+
+def _request_id(scope: Scope) -> str:
+    """Take over the caller's id, or that of the proxy, where it is fit for a log."""
+    given = Headers(scope=scope).get("X-Request-ID", "")
+    return given if re.fullmatch(r"[\w.:@/+=-]{1,128}", given, re.ASCII) else uuid4().hex

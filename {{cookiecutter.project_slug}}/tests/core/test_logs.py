@@ -1,0 +1,72 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from src.config import settings
+from src.core.logs import LogFormat, configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _configured_again() -> Iterator[None]:
+    yield
+    configure_logging(settings.log_level, settings.log_format)
+
+
+@pytest.mark.parametrize("log_format", ["json", "auto"])
+def test_every_line_is_json_off_a_terminal(
+    capsys: pytest.CaptureFixture[str], log_format: LogFormat
+) -> None:
+    configure_logging("INFO", log_format)
+
+    with structlog.contextvars.bound_contextvars(request_id="abc"):
+        structlog.stdlib.get_logger("app").info("Paid", amount=7)
+        logging.getLogger("library").warning("two\n%s", "lines", extra={"amount": 7})
+    logging.getLogger("uvicorn.error").info("Started", extra={"color_message": "\x1b[1m"})
+    logging.getLogger("uvicorn.access").info("Not again")
+    structlog.stdlib.get_logger("app").debug("Too much")
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert all(line.pop("timestamp").endswith("Z") for line in lines)
+    assert lines == [
+        {"event": "Paid", "level": "info", "logger": "app", "request_id": "abc", "amount": 7},
+        {
+            "event": "two\nlines",
+            "level": "warning",
+            "logger": "library",
+            "request_id": "abc",
+            "amount": 7,
+        },
+        {"event": "Started", "level": "info", "logger": "uvicorn.error"},
+    ]
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_an_error_has_its_traceback_without_the_values_of_variables(
+    capsys: pytest.CaptureFixture[str], log_format: LogFormat
+) -> None:
+    configure_logging("INFO", log_format)
+    password = "s3cret"  # noqa: S105
+
+    try:
+        len(password, password)  # type: ignore[call-arg]
+    except TypeError:
+        logging.getLogger("app").exception("Failed")
+
+    printed = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in printed
+    assert "len(password, password)" in printed
+    assert "s3cret" not in printed
+
+
+def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", "text")
+
+    structlog.stdlib.get_logger("app").info("Paid", amount=7)
+
+    printed = capsys.readouterr().err
+    assert "Paid" in printed
+    assert "amount=7" in printed
+    assert "\x1b" not in printed

@@ -1,0 +1,86 @@
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect, text
+
+from src.config import config
+from src.core.migrations import CONFIG
+
+Result = TypeVar("Result")
+
+
+@pytest.fixture(autouse=True)
+def _migrated_again() -> Iterator[None]:
+    yield
+    asyncio.run(config.drop_all())
+    command.upgrade(CONFIG, "head")
+
+
+def on_database(function: Callable[[Connection], Result]) -> Result:
+    async def run() -> Result:
+        async with config.schema_connection() as connection, connection.begin():
+            return await connection.run_sync(function)
+
+    return asyncio.run(run())
+
+
+def tables() -> set[str]:
+    return set(on_database(lambda connection: inspect(connection).get_table_names()))
+
+
+def test_migrations_make_the_entities_tables_and_take_them_back() -> None:
+    entities = set(config.Base.metadata.tables)
+
+    command.check(CONFIG)
+    assert tables() == entities | {"alembic_version"}
+    command.downgrade(CONFIG, "base")
+    assert tables() == {"alembic_version"}
+    command.upgrade(CONFIG, "head")
+    command.check(CONFIG)
+
+
+def test_an_entity_without_a_migration_is_noticed() -> None:
+    on_database(lambda connection: connection.execute(text("DROP TABLE examples")))
+
+    with pytest.raises(CommandError, match="add_table"):
+        command.check(CONFIG)
+
+
+def test_migrations_go_on_from_what_a_start_made() -> None:
+    asyncio.run(config.drop_all())
+
+    asyncio.run(config.create_all())
+
+    command.check(CONFIG)
+    command.downgrade(CONFIG, "base")
+    command.upgrade(CONFIG, "head")
+
+
+def test_a_start_leaves_a_migrated_database_alone(caplog: pytest.LogCaptureFixture) -> None:
+    command.downgrade(CONFIG, "base")
+
+    asyncio.run(config.create_all())
+
+    assert tables() == {"alembic_version"}
+    assert "alembic upgrade head" in caplog.text
+
+
+def test_a_start_leaves_tables_of_unknown_origin_alone(caplog: pytest.LogCaptureFixture) -> None:
+    on_database(lambda connection: connection.execute(text("DROP TABLE alembic_version")))
+
+    asyncio.run(config.create_all())
+
+    assert "alembic_version" not in tables()
+    assert "alembic stamp" in caplog.text
+
+
+def test_a_migration_can_be_printed_for_somebody_else_to_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command.upgrade(CONFIG, "head", sql=True)
+
+    assert "CREATE TABLE examples" in capsys.readouterr().out
