@@ -1,10 +1,14 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import pytest
 from pytest_cookies.plugin import Cookies
 
-from .projects import TEMPLATE, as_given
+from . import servers
+from .projects import COMBINATIONS, TEMPLATE, Combination, as_given
+from .serving import find_server, legs
 
 
 class Render(Protocol):
@@ -23,3 +27,30 @@ def render(cookies_session: Cookies) -> Render:
         return result.project_path
 
     return render
+
+
+@pytest.fixture(scope="session", params=legs(COMBINATIONS))
+def combination(request: pytest.FixtureRequest) -> Combination:
+    assert isinstance(request.param, Combination)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def project(combination: Combination, render: Render) -> Path:
+    return render(**combination.answers)
+
+
+@pytest.fixture(scope="session")
+def settings(combination: Combination) -> dict[str, str]:
+    """Say where the server is, in the variables of the rendered project."""
+    return find_server(combination.database)
+
+
+@pytest.fixture
+def database(combination: Combination, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    """Name a database that does not exist yet; it is dropped afterwards."""
+    name = f"matrix_{uuid4().hex}"
+    if combination.database == "sqlite":
+        name = str(tmp_path / name)
+    yield name
+    servers.execute(combination.database, settings, f"DROP DATABASE IF EXISTS {name}")

@@ -7,142 +7,21 @@ with a line that says how to start one.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from . import servers
-from .conftest import Render
-from .projects import COMBINATIONS, TEMPLATE, Combination, environment, failure, files, run
+from .projects import COMBINATIONS, TEMPLATE, Combination, files, run
+from .serving import find_server, free_port, legs, required, serving
 
 pytestmark = pytest.mark.matrix
-
-#: Seconds in which a server must answer, its installation by pip included.
-START = 120
-#: Seconds in which it must end.
-STOP = 10
-
-
-def legs(combinations: list[Combination]) -> list[Any]:
-    """Make parameters of combinations; those of a leg run in one process."""
-    return [
-        pytest.param(each, id=str(each), marks=pytest.mark.xdist_group(str(each)))
-        for each in combinations
-    ]
-
-
-@pytest.fixture(scope="module", params=legs(COMBINATIONS))
-def combination(request: pytest.FixtureRequest) -> Combination:
-    assert isinstance(request.param, Combination)
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def project(combination: Combination, render: Render) -> Path:
-    return render(**combination.answers)
-
-
-@pytest.fixture(scope="module")
-def settings(combination: Combination) -> dict[str, str]:
-    """Say where the server is, in the variables of the rendered project."""
-    return find_server(combination.database)
-
-
-def required() -> bool:
-    """Tell whether servers and their clients must be here."""
-    return bool(os.environ.get("REQUIRE_DATABASES"))
-
-
-def find_server(database: str) -> dict[str, str]:
-    try:
-        return servers.find(database)
-    except servers.ServerError as error:
-        if required():
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def database(combination: Combination, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """Name a database that does not exist yet; it is dropped afterwards."""
-    name = f"matrix_{uuid4().hex}"
-    if combination.database == "sqlite":
-        name = str(tmp_path / name)
-    yield name
-    servers.execute(combination.database, settings, f"DROP DATABASE IF EXISTS {name}")
-
-
-@contextlib.contextmanager
-def serving(
-    command: str, folder: Path, port: int, settings: dict[str, str]
-) -> Iterator[httpx.Client]:
-    """Run a command, in a shell, that serves on `port`; yield a client of it once it answers."""
-    with (
-        tempfile.NamedTemporaryFile("w") as output,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP) as client,
-    ):
-        process = subprocess.Popen(
-            f"set -e\n{command}",
-            cwd=folder,
-            env=environment(UVICORN_PORT=str(port), **settings),
-            shell=True,  # the README's commands are for a shell
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-        def told() -> str:
-            printed = Path(output.name).read_text(encoding="utf-8")
-            return failure(command, folder, process.poll(), printed)
-
-        try:
-            end = time.monotonic() + START
-            while not answers(client):
-                assert process.poll() is None, told()
-                assert time.monotonic() < end, told()
-                time.sleep(0.05)
-            yield client
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait(STOP)
-            # The shell ends before what it started.
-            end = time.monotonic() + STOP
-            while answers(client):
-                assert time.monotonic() < end, told()
-                time.sleep(0.05)
-            # A reloader may outlive what it reloads.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        assert "Traceback" not in told(), told()
-
-
-def answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def shell_blocks(project: Path) -> list[str]:
@@ -226,7 +105,7 @@ def test_own_tests_pass(combination: Combination, project: Path, settings: dict[
     "combination",
     legs([each for each in COMBINATIONS if each.database != "sqlite"]),
     indirect=True,
-    scope="module",
+    scope="session",
 )
 def test_own_tests_say_that_the_server_is_missing(combination: Combination, project: Path) -> None:
     port = f"{combination.database.upper()}_PORT"
