@@ -21,14 +21,15 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
 # the way of an import, or depend on itself.
 TAKEN = """
     aiomysql aiosqlite alembic annotated-doc annotated-types anyio app ast-serialize astor
-    async-timeout asyncpg backports-asyncio-runner black certifi cffi click colorama config core
-    cryptography dotenv examples exceptiongroup execnet fastapi greenlet h11 httpcore httptools
-    httpx idna iniconfig injector librt main mako markupsafe migrations mypy mypy-extensions
-    nest packaging pathspec pip platformdirs pluggy pycparser pydantic pydantic-core pygments
-    pymysql pynest pynest-api pytest pytest-asyncio pytest-xdist python-dotenv pyyaml ruff
-    scaffold setuptools sqlalchemy src starlette structlog templates test tests tomli
-    typing-extensions typing-inspection typings uv uvicorn uvloop venv watchfiles websockets
-    yaml
+    async-timeout asyncpg backports-asyncio-runner black certifi cffi cfgv charset-normalizer click
+    colorama config core cryptography detect-secrets distlib dotenv examples exceptiongroup execnet
+    fastapi filelock greenlet h11 httpcore httptools httpx identify idna iniconfig injector librt
+    main mako markupsafe migrations mypy mypy-extensions nest nodeenv packaging pathspec pip
+    pip-audit platformdirs pluggy pre-commit pycparser pydantic pydantic-core pygments pymysql
+    pynest pynest-api pytest pytest-asyncio pytest-xdist python-discovery python-dotenv pyyaml
+    requests ruff scaffold setuptools sqlalchemy src starlette structlog templates test tests tomli
+    typing-extensions typing-inspection typings urllib3 uv uvicorn uvloop venv virtualenv watchfiles
+    websockets yaml
 """
 
 
