@@ -1,7 +1,10 @@
 import asyncio
 
+import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from src.config import config
 from src.examples.examples_entity import Example
@@ -37,13 +40,33 @@ async def test_an_entity_can_be_read_after_its_session() -> None:
     assert example.id
 
 
-async def test_every_request_has_a_session_of_its_own() -> None:
-    one, other = config.get_db(), config.get_db()
+async def test_a_request_that_fails_after_a_flush_leaves_nothing_behind(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def flush_and_fail(session: AsyncSession) -> None:
+        await session.flush()
+        raise RuntimeError
 
-    assert await anext(one) is not await anext(other)
+    monkeypatch.setattr(AsyncSession, "commit", flush_and_fail)
+    response = await client.post("/examples", json={"name": "Ada"})
+    monkeypatch.undo()
 
-    await one.aclose()
-    await other.aclose()
+    assert response.status_code == 500
+    assert (await client.get("/examples")).json()["items"] == []
+
+
+async def test_requests_share_no_session(client: httpx.AsyncClient) -> None:
+    began: list[Session] = []
+
+    def note(session: Session, *_: object) -> None:
+        began.append(session)
+
+    event.listen(Session, "after_begin", note)
+    await asyncio.gather(*(client.get("/examples") for _ in range(20)))
+    event.remove(Session, "after_begin", note)
+
+    assert len(began) == 20
+    assert len(set(map(id, began))) == 20
 
 
 @pytest.mark.usefixtures("app")
