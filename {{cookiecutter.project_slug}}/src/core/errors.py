@@ -30,6 +30,8 @@ MEDIA_TYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
 #: Seconds after which a client may ask again when the database did not answer.
 RETRY_AFTER = 5
+#: How many reasons an answer names; a body of a megabyte may have a hundred thousand.
+MAX_ERRORS = 100
 
 # SQLSTATEs of PostgreSQL, error numbers of MySQL and MariaDB, messages of SQLite.
 UNIQUE_OR_FOREIGN_KEY = (
@@ -165,7 +167,7 @@ def _allowed_methods(request: Request) -> str:
 def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
     errors = [
         {"detail": each["msg"], "location": list(each["loc"])}
-        for each in error.errors()
+        for each in error.errors()[:MAX_ERRORS]
     ]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid.", errors)
 
@@ -197,5 +199,5 @@ def _matches(error: BaseException, codes: tuple[str | int, ...]) -> bool:
 
 def _title(status: int) -> str:
     # RFC 9110's names, which Python has since 3.13.
-    renamed = {413: "Content Too Large", 422: "Unprocessable Content"}
+    renamed = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
     return renamed.get(status) or responses.get(status, "Error")

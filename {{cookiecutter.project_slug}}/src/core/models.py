@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from .paging import MAX_INTEGER
+from .paging import DIGITS, MAX_INTEGER
 
 #: A row's key.
-Id = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+Id = Annotated[int, Field(ge=1, le=MAX_INTEGER), DIGITS]
 
 #: Text as every database stores it: PostgreSQL takes no NUL, and MySQL ignores blanks at the
 #: end when it compares. Bound its length: `Annotated[Text, Field(max_length=100)]`.
