@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -54,3 +55,10 @@ def database(combination: Combination, settings: dict[str, str], tmp_path: Path)
         name = str(tmp_path / name)
     yield name
     servers.execute(combination.database, settings, f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name the folder that all the processes of this run share, to compare legs in."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder

@@ -85,6 +85,27 @@ def exists(database: str, settings: dict[str, str], name: str) -> bool:
     return bool(execute(database, settings, f"{catalog[database]}'{name}'"))
 
 
+def make(database: str, settings: dict[str, str], name: str, password: str) -> None:
+    """Make a database that belongs to a user of the same name."""
+    if database == "postgresql":
+        execute(database, settings, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        execute(database, settings, f"CREATE DATABASE {name} OWNER {name}")
+    elif database == "mysql":
+        execute(database, settings, f"CREATE DATABASE {name}")
+        execute(database, settings, f"CREATE USER {name} IDENTIFIED BY '{password}'")
+        execute(database, settings, f"GRANT ALL ON {name}.* TO {name}")
+
+
+def drop(database: str, settings: dict[str, str], name: str) -> None:
+    """Drop what `make` made, and whoever is connected to it."""
+    if database == "postgresql":
+        execute(database, settings, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        execute(database, settings, f"DROP ROLE IF EXISTS {name}")
+    elif database == "mysql":
+        execute(database, settings, f"DROP DATABASE IF EXISTS {name}")
+        execute(database, settings, f"DROP USER IF EXISTS {name}")
+
+
 async def _execute_on_postgresql(settings: dict[str, str], statement: str) -> Any:
     connection = await asyncpg.connect(
         host=settings["POSTGRESQL_HOST"],

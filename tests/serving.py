@@ -1,13 +1,15 @@
 """What the tests of rendered projects share: their servers, and the databases behind them."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from .projects import Combination, environment, failure
 START = 120
 #: Seconds in which it must end.
 STOP = 10
+
+#: A password that no log may show, and that only a careful escape gets to the server.
+SECRET = "s3cret:p@ss/w%rd"  # noqa: S105
 
 
 def legs(combinations: list[Combination]) -> list[Any]:
@@ -70,11 +75,7 @@ def serving(
             return failure(command, folder, process.poll(), printed)
 
         try:
-            end = time.monotonic() + START
-            while not answers(client):
-                assert process.poll() is None, told()
-                assert time.monotonic() < end, told()
-                time.sleep(0.05)
+            wait_until(lambda: answers(client), process, told, START)
             yield client
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -89,6 +90,96 @@ def serving(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         assert "Traceback" not in told(), told()
+
+
+@dataclass(frozen=True)
+class Service:
+    """A rendered project that serves, as in production."""
+
+    client: httpx.Client
+    process: subprocess.Popen[bytes]
+    output: Path
+    #: Tells of it, where a test fails.
+    told: Callable[[], str]
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a slash at the end."""
+        return str(self.client.base_url).rstrip("/")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Find the events of that name in its log, all of which is JSON."""
+        lines = self.output.read_text(encoding="utf-8").splitlines()
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that has to come while it runs."""
+        wait_until(condition, self.process, self.told, STOP)
+
+    def wait_for(self, name: str, request_id: str) -> list[dict[str, Any]]:
+        """Wait for the events of that name in a request, and return them."""
+
+        def found() -> list[dict[str, Any]]:
+            return [event for event in self.events(name) if event.get("request_id") == request_id]
+
+        self.wait_until(lambda: bool(found()))
+        return found()
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit code once it has."""
+        self.process.terminate()
+        return self.process.wait(STOP)
+
+
+@contextlib.contextmanager
+def serving_in_production(project: Path, *options: str, **variables: str) -> Iterator[Service]:
+    """Run `main.py` of a project that is installed, with tables of its own making switched off."""
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP) as client,
+    ):
+        output = Path(folder) / "output"
+        command = [".venv/bin/python", "main.py", "--port", str(port), *options]
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                command,
+                cwd=project,
+                env=environment(**{"DB_CREATE_ALL": "false", "LOG_FORMAT": "json", **variables}),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+
+        def told() -> str:
+            return failure(command, project, process.poll(), output.read_text(encoding="utf-8"))
+
+        service = Service(client, process, output, told)
+        try:
+            wait_until(lambda: answers(client), process, told, START)
+            yield service
+            if process.poll() is None:
+                assert service.stop() == 0, told()
+            # Whatever happened, each line is an event.
+            service.events("")
+            assert SECRET not in told()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    process: subprocess.Popen[bytes],
+    told: Callable[[], str],
+    seconds: float,
+) -> None:
+    """Wait for something of a process that has to go on running."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, told()
+        assert time.monotonic() < end, told()
+        time.sleep(0.05)
 
 
 def answers(client: httpx.Client) -> bool:

@@ -8,7 +8,6 @@ with a line that says how to start one.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -233,16 +232,10 @@ def test_a_malformed_setting_is_one_line(
     assert re.fullmatch(rf"{variable}: [^\n]+ not 'lots'\n", printed)
 
 
-def test_openapi_is_the_same_in_all(
-    combination: Combination, project: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_openapi_is_the_same_in_all(combination: Combination, project: Path, shared: Path) -> None:
     """Compare with the legs that came this far before, in whichever process."""
     code = "import app, json; print(json.dumps(app.app.openapi()))"
     printed = run(["uv", "run", "--quiet", "python", "-c", code], project)
-    # The folder that all the processes of this run share.
-    shared = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = shared.parent
     (shared / f"openapi-{combination}.json").write_text(printed)
 
     for other in shared.glob("openapi-*.json"):

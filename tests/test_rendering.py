@@ -43,7 +43,9 @@ GUIDE = """
 DIFFER = {
     "database": {
         ".env.example",
+        "Dockerfile",
         "README.md",
+        "compose.yaml",
         "pyproject.toml",
         "requirements.txt",
         "src/config.py",

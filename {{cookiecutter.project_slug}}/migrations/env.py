@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from typing import Literal
 
 from alembic import context
-from sqlalchemy import Connection
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import TEXT, VARCHAR, Connection
 
 import src.app_module  # noqa: F401  # its modules import the entities
 from src.config import config
@@ -12,10 +14,20 @@ from src.config import config
 logging.getLogger("alembic").setLevel(logging.INFO)
 
 
+def render_item(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:
+    """Write a column's old type as every database has it: MySQL's would name its collation."""
+    if kind == "type" and isinstance(item, VARCHAR):
+        return f"sa.String(length={item.length})"
+    if kind == "type" and isinstance(item, TEXT):
+        return "sa.Text()"
+    return False
+
+
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=config.Base.metadata,
+        render_item=render_item,
         # SQLite copies a table where others alter it; one text does both.
         render_as_batch=True,
         # Here SQLite's is too; MySQL commits with each statement.

@@ -16,9 +16,6 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_examples")),
         sa.UniqueConstraint("name", name=op.f("uq_examples_name")),
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        sqlite_autoincrement=True,
     )
 
 

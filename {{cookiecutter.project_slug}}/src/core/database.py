@@ -68,18 +68,17 @@ class Base(DeclarativeBase):
         """Take it that two who remove a row at once are both right; the default is to warn."""
         return {"confirm_deleted_rows": False}
 
-    @classmethod
-    def __table_cls__(cls, *args: Any, **kwargs: Any) -> Table:
-        """Make an entity's table, alike on every database.
 
-        "a" and "A" are different text, and the id of a deleted row is not used again.
-        """
-        options = {
-            "mysql_charset": "utf8mb4",
-            "mysql_collate": "utf8mb4_bin",
-            "sqlite_autoincrement": True,
-        }
-        return Table(*args, **{**options, **kwargs})
+@event.listens_for(Table, "before_create")
+def make_alike(table: Table, *_: Any, **__: Any) -> None:
+    """Make every table alike on every database, whether an entity or a migration describes it.
+
+    "a" and "A" are different text, and the id of a deleted row is not used again.
+    """
+    table.dialect_kwargs["mysql_charset"] = "utf8mb4"
+    table.dialect_kwargs["mysql_collate"] = "utf8mb4_bin"
+    # SQLite has it for a key of one column alone.
+    table.dialect_kwargs["sqlite_autoincrement"] = len(table.primary_key) == 1
 
 
 class DatabaseProvider(AsyncOrmProvider):

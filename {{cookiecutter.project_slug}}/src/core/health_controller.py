@@ -28,11 +28,14 @@ class HealthController:
 
     @Get("/ready", response_model=Health)
     async def get_ready(self) -> Health | ProblemResponse:
-        try:
-            await asyncio.wait_for(self._ask_database(), settings.health_timeout)
-        except Exception as error:  # noqa: BLE001  # whatever the reason, it is not ready
-            return unavailable(error)
-        return Health()
+        asking = asyncio.create_task(self._ask_database())
+        # Not wait_for: it would also wait until a connection that hangs is closed.
+        await asyncio.wait({asking}, timeout=settings.health_timeout)
+        if not asking.done():
+            asking.cancel()
+            return unavailable(TimeoutError())
+        error = asking.exception()
+        return unavailable(error) if error else Health()
 
     async def _ask_database(self) -> None:
         async with config.engine.connect() as connection:

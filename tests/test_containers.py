@@ -1,0 +1,326 @@
+"""The container files: clean, complete, and made of commands that work."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from docker.utils import exclude_paths
+
+from .conftest import Render
+from .projects import DATABASES, TEMPLATE, files, run
+from .serving import free_port, serving
+
+#: What a checkout may hold besides the project's files, and no image should.
+LITTER = """
+    .env
+    .git/config
+    .venv/bin/python
+    default_nest_db.db
+    migrations/__pycache__/env.cpython-313.pyc
+    src/core/__pycache__/errors.cpython-313.pyc
+"""
+
+#: Settings that are for development, or that the image has already.
+NOT_FOR_CONTAINERS = {"APP_DEBUG", "DB_CREATE_ALL", "SQLITE_DB_NAME"}
+#: Variables that uvicorn reads.
+FOR_UVICORN = {"FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"}
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    assert isinstance(request.param, str)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def project(database: str, render: Render) -> Path:
+    return render(database=database)
+
+
+@pytest.fixture
+def compose(project: Path) -> dict[str, Any]:
+    return read_yaml(project / "compose.yaml")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+def instructions(project: Path) -> list[tuple[str, str]]:
+    """Read the Dockerfile: each instruction's name, and the rest of its line."""
+    text = (project / "Dockerfile").read_text(encoding="utf-8")
+    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line]
+    return [(name, rest) for name, rest in lines]
+
+
+def instruction(project: Path, name: str) -> str:
+    """Return the one instruction of that name."""
+    [rest] = [rest for each, rest in instructions(project) if each == name]
+    return rest
+
+
+def command(project: Path, name: str) -> list[str]:
+    """Return the command of the CMD or HEALTHCHECK, which is in exec form."""
+    words: list[str] = json.loads("[" + instruction(project, name).partition("[")[2])
+    return words
+
+
+def copied(project: Path) -> list[str]:
+    """Return what the Dockerfile copies from the project."""
+    copies = [rest.split() for name, rest in instructions(project) if name == "COPY"]
+    return [
+        source.rstrip("/")
+        for *sources, _ in copies
+        for source in sources
+        if not sources[0].startswith("--from=")
+    ]
+
+
+def let_through(project: Path) -> set[str]:
+    """Return the files that .dockerignore lets through to the build."""
+    lines = (project / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    patterns = [line for line in lines if not line.startswith("#")]
+    # These two always get there.
+    paths = set(exclude_paths(str(project), patterns)) - {"Dockerfile", ".dockerignore"}
+    return {path for path in paths if (project / path).is_file()}
+
+
+def image_environment(project: Path) -> dict[str, str]:
+    variables = [rest.split() for name, rest in instructions(project) if name == "ENV"]
+    return dict(pair.split("=", 1) for pairs in variables for pair in pairs)
+
+
+def settings(project: Path) -> set[str]:
+    """Collect the variables that the app reads: the fields of its settings classes."""
+    return {
+        statement.target.id.upper()
+        for name in ("src/core/settings.py", "src/config.py")
+        for node in ast.parse((project / name).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+        for statement in node.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+
+
+def variables(service: dict[str, Any]) -> dict[str, str | None]:
+    return {
+        name: None if value is None else str(value)
+        for name, value in service.get("environment", {}).items()
+    }
+
+
+def test_the_dockerfile_is_clean(project: Path) -> None:
+    run(["hadolint", "--no-color", "--failure-threshold", "style", "Dockerfile"], project)
+
+
+def test_the_compose_file_is_valid(project: Path) -> None:
+    run(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"], project)
+
+
+def test_the_build_gets_what_it_copies_and_nothing_else(project: Path, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(project, checkout)
+    for name in LITTER.split():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).touch()
+
+    wanted = set()
+    for source in copied(project):
+        assert (project / source).exists(), source
+        inside = files(project / source) if (project / source).is_dir() else [Path()]
+        wanted |= {(source / path).as_posix() for path in inside}
+
+    assert let_through(checkout) == wanted
+
+
+def test_the_app_is_copied_whole(project: Path) -> None:
+    """Follow the imports of what is copied; that they suffice, the commands below show."""
+    sources = copied(project)
+    own = {path.parts[0].removesuffix(".py") for path in files(project) if path.suffix == ".py"}
+    imported = set()
+    for name in let_through(project):
+        if name.endswith(".py"):
+            for node in ast.walk(ast.parse((project / name).read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    imported.add(str(node.module).partition(".")[0])
+
+    assert imported & own <= {source.removesuffix(".py") for source in sources}
+    assert "src" in imported
+    assert command(project, "CMD")[1] in sources
+
+
+def test_the_image_runs_as_a_user_with_a_number(project: Path) -> None:
+    # By the number, Kubernetes tells that it is not root.
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", instruction(project, "USER"))
+
+
+def test_the_images_are_the_tested_ones(project: Path, database: str) -> None:
+    workflow = read_yaml(TEMPLATE / ".github/workflows/ci.yml")["jobs"]["test"]
+    matrix = workflow["strategy"]["matrix"]
+
+    [base] = {rest for name, rest in instructions(project) if name == "FROM" and ":" in rest}
+    [python] = re.findall(r"python:([\d.]+)-slim AS", base)
+    assert python in matrix["python"]
+
+    services = read_yaml(project / "compose.yaml")["services"]
+    assert ("database" in services) == (database != "sqlite")
+    if database != "sqlite":
+        image = services["database"]["image"]
+        assert image == read_yaml(TEMPLATE / "compose.yaml")["services"][database]["image"]
+        assert image in [workflow["services"][database]["image"], *matrix.get(database, [])]
+
+
+def test_compose_passes_every_setting_and_nothing_else(
+    project: Path, compose: dict[str, Any]
+) -> None:
+    app, migrate = (variables(compose["services"][name]) for name in ("app", "migrate"))
+
+    assert app == migrate
+    assert set(app) == settings(project) - NOT_FOR_CONTAINERS | FOR_UVICORN
+    assert app["WEB_CONCURRENCY"] == "${WEB_CONCURRENCY:-2}"
+    assert image_environment(project)["WEB_CONCURRENCY"] == "2"
+
+
+def test_the_defaults_of_compose_are_those_of_the_app(
+    project: Path, database: str, compose: dict[str, Any]
+) -> None:
+    example = (project / ".env.example").read_text(encoding="utf-8")
+    for service in compose["services"].values():
+        for name, default in re.findall(r"\${(\w+):-(.*?)}", str(variables(service))):
+            if name not in FOR_UVICORN:
+                assert f"\n{name}={default}\n" in example
+
+    if database != "sqlite":
+        prefix = f"{database.upper()}_"
+        app = variables(compose["services"]["app"])
+        assert app[f"{prefix}HOST"] == "database"
+        assert f"\n{prefix}PORT={app[f'{prefix}PORT']}\n" in example
+
+
+def test_the_folder_of_the_database_is_the_users_and_a_volume(render: Render) -> None:
+    project = render(database="sqlite")
+    folder = Path(image_environment(project)["SQLITE_DB_NAME"]).parent
+    user, _, group = instruction(project, "USER").partition(":")
+    services = read_yaml(project / "compose.yaml")["services"]
+
+    assert ("RUN", f"install -d -o {user} -g {group} {folder}") in instructions(project)
+    assert [service["volumes"] for service in services.values()] == [[f"data:{folder}"]] * 2
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
+def test_the_server_has_the_apps_user_and_database(database: str, compose: dict[str, Any]) -> None:
+    app, server = (variables(compose["services"][name]) for name in ("app", "database"))
+    prefix, name = {"postgresql": ("POSTGRES", "DB"), "mysql": ("MYSQL", "DATABASE")}[database]
+    made = [server[f"{prefix}_{part}"] for part in ("USER", "PASSWORD", name)]
+
+    assert made == [app[f"{database.upper()}_{part}"] for part in ("USER", "PASSWORD", "DB_NAME")]
+    # Which the image of MySQL makes by itself, and refuses here.
+    assert made[0] != "root"
+
+
+def test_the_app_waits_for_its_tables_and_they_for_the_database(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+
+    assert services["app"]["depends_on"] == {
+        "migrate": {"condition": "service_completed_successfully"}
+    }
+    if "database" in services:
+        waits = {"database": {"condition": "service_healthy"}}
+        assert services["migrate"]["depends_on"] == waits
+        assert "--host=127.0.0.1" in services["database"]["healthcheck"]["test"]
+    assert services["migrate"]["image"] == services["app"]["image"]
+    assert "restart" not in services["migrate"]
+
+
+def test_the_app_has_the_time_to_end(project: Path, compose: dict[str, Any]) -> None:
+    main = (project / "main.py").read_text(encoding="utf-8")
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    [seconds] = re.findall(r'"timeout_graceful_shutdown": (\d+)', main)
+
+    grace = compose["services"]["app"]["stop_grace_period"]
+
+    assert int(seconds) < int(grace.removesuffix("s")) <= int(seconds) + 10
+    assert f"for {seconds} seconds at most" in readme
+
+
+def test_the_port_is_one_and_the_readme_has_the_commands(
+    project: Path, compose: dict[str, Any]
+) -> None:
+    start = command(project, "CMD")
+    readme = (project / "README.md").read_text(encoding="utf-8")
+
+    port = start[start.index("--port") + 1]
+    assert instruction(project, "EXPOSE") == port
+    assert f"http://127.0.0.1:{port}/health/live" in command(project, "HEALTHCHECK")[-1]
+    assert compose["services"]["app"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+    for words in (start, compose["services"]["migrate"]["command"]):
+        assert f"`{' '.join(words)}`" in readme
+    assert f" as user {instruction(project, 'USER').partition(':')[0]}," in readme
+
+
+@pytest.fixture(scope="module")
+def app(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what the image has to a folder, and install what it needs beside it."""
+    app = tmp_path_factory.mktemp("image") / "app"
+    for name in let_through(project):
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(project / name, app / name)
+    run(["uv", "venv", "--quiet", "--python", sys.executable, "../venv"], app)
+    install = ["uv", "pip", "install", "--quiet", "--python", "../venv/bin/python"]
+    run([*install, "--requirement", "requirements.txt"], app)
+    (app / "requirements.txt").unlink()
+    return app
+
+
+def in_image(project: Path, app: Path) -> dict[str, str]:
+    """Make the variables that the image has, for where its parts are here."""
+    path = f"{app.parent / 'venv/bin'}{os.pathsep}{os.environ['PATH']}"
+    variables = image_environment(project) | {"PATH": path}
+    if "SQLITE_DB_NAME" in variables:
+        variables["SQLITE_DB_NAME"] = str(app.parent / "app.db")
+    return variables
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_commands_work_on_what_is_copied(project: Path, app: Path) -> None:
+    port = free_port()
+    start, ask = (
+        [word.replace("8000", str(port)) for word in command(project, name)]
+        for name in ("CMD", "HEALTHCHECK")
+    )
+    migrate = read_yaml(project / "compose.yaml")["services"]["migrate"]["command"]
+    # A proxy, which would not know the app.
+    image = in_image(project, app) | {"http_proxy": f"http://127.0.0.1:{free_port()}"}
+
+    run(migrate, app, **image)
+    with pytest.raises(AssertionError, match="Connection refused"):
+        run(ask, app, **image)
+    with serving(shlex.join(start), app, port, image) as client:
+        assert client.post("/examples", json={"name": "Ada"}).status_code == 201
+        run(ask, app, **image)
+
+
+@pytest.mark.matrix
+def test_the_app_needs_no_name_of_its_user(project: Path, app: Path) -> None:
+    nameless = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
+    # What Python 3.13 raises for a user who is not in /etc/passwd; older ones, a KeyError.
+    code = "import pwd; pwd.getpwuid = lambda _: open('no such user'); import app"
+
+    run(["python", "-c", code], app, **nameless | in_image(project, app))

@@ -1,0 +1,543 @@
+"""What a rendered service promises whoever runs it, tested from outside, alike in every leg."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from . import servers
+from .projects import Combination, environment, run
+from .proxy import Proxy, proxying
+from .serving import SECRET, STOP, Service, serving_in_production
+
+pytestmark = pytest.mark.matrix
+
+#: Seconds that the served project is given, short for the tests' sake.
+LIMITS = {
+    "DB_TIMEOUT": "1",
+    "DB_POOL_SIZE": "5",
+    "DB_POOL_TIMEOUT": "2",
+    "REQUEST_TIMEOUT": "2.5",
+    "HEALTH_TIMEOUT": "1",
+}
+#: Seconds in which each request must be answered: the last of the limits, and some more for a
+#: machine that has other work.
+ANSWER = 5
+
+#: Adds an example named "held", and commits when its input ends.
+HOLD = """
+import asyncio, sys
+from src.config import config
+from src.examples.examples_entity import Example
+
+async def hold():
+    async with config.get_session() as session:
+        session.add(Example(name="held"))
+        await session.flush()
+        print("held", flush=True)
+        sys.stdin.read()
+        await session.commit()
+    await config.dispose()
+
+asyncio.run(hold())
+"""
+
+
+@dataclass
+class Database:
+    """A database with a user of its own, that can be taken away from the service.
+
+    A server is behind a proxy; SQLite's file is in a folder that can be moved, which stops only
+    connections that are yet to be opened.
+    """
+
+    settings: dict[str, str]
+    #: The settings that lead around the proxy.
+    direct: dict[str, str]
+    proxy: Proxy | None
+    folder: Path
+
+    def down(self) -> None:
+        if self.proxy:
+            self.proxy.down()
+        else:
+            self.folder.rename(self.folder.with_name("elsewhere"))
+
+    def up(self) -> None:
+        if self.proxy:
+            self.proxy.up()
+        else:
+            self.folder.with_name("elsewhere").rename(self.folder)
+
+
+@contextlib.contextmanager
+def making_database(
+    combination: Combination, settings: dict[str, str], path: Path
+) -> Iterator[Database]:
+    """Make an empty database, for as long as a `with`."""
+    name = f"production_{uuid4().hex[:12]}"
+    folder = path / name
+    folder.mkdir()
+    if combination.database == "sqlite":
+        own = {"SQLITE_DB_NAME": str(folder / "app")}
+        yield Database(own, own, None, folder)
+        return
+    prefix = combination.database.upper()
+    servers.make(combination.database, settings, name, SECRET)
+    own = settings | {
+        f"{prefix}_USER": name,
+        f"{prefix}_PASSWORD": SECRET,
+        f"{prefix}_DB_NAME": name,
+    }
+    try:
+        with proxying(settings[f"{prefix}_HOST"], int(settings[f"{prefix}_PORT"])) as proxy:
+            there = {f"{prefix}_HOST": "127.0.0.1", f"{prefix}_PORT": str(proxy.port)}
+            yield Database(own | there, own, proxy, folder)
+    finally:
+        servers.drop(combination.database, settings, name)
+
+
+@pytest.fixture(scope="session")
+def installed(project: Path) -> Path:
+    run("uv sync --quiet", project)
+    return project
+
+
+@pytest.fixture
+def database(
+    combination: Combination, settings: dict[str, str], tmp_path: Path
+) -> Iterator[Database]:
+    with making_database(combination, settings, tmp_path) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def served(
+    combination: Combination,
+    settings: dict[str, str],
+    installed: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Service, Database]]:
+    """Serve for all the tests that leave the service as it was, and but for rows the database."""
+    path = tmp_path_factory.mktemp(str(combination))
+    with making_database(combination, settings, path) as database:
+        settings = LIMITS | database.settings | {"DB_CREATE_ALL": "true"}
+        with serving_in_production(installed, **settings) as service:
+            yield service, database
+
+
+@pytest.fixture
+def service(served: tuple[Service, Database]) -> Service:
+    return served[0]
+
+
+@contextlib.contextmanager
+def holding(project: Path, database: Database) -> Iterator[Callable[[], None]]:
+    """Keep whoever adds an example named "held" waiting, until the yielded function is called."""
+    process = subprocess.Popen(
+        [".venv/bin/python", "-c", HOLD],
+        cwd=project,
+        env=environment(**database.direct, LOG_LEVEL="ERROR"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+
+    def release() -> None:
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(STOP) == 0
+
+    assert process.stdout.readline() == "held\n"
+    try:
+        yield release
+    finally:
+        if process.poll() is None:
+            release()
+        process.stdout.close()
+
+
+def add(client: httpx.Client, name: str) -> httpx.Response:
+    return client.post("/examples", json={"name": name})
+
+
+def remove(client: httpx.Client, name: str) -> None:
+    after: int | None = 0
+    while after is not None:
+        page = client.get("/examples", params={"limit": 100, "after": after}).json()
+        for example in page["items"]:
+            if example["name"] == name:
+                assert client.delete(f"/examples/{example['id']}").status_code == 204
+        after = page["next"]
+
+
+def assert_unavailable(response: httpx.Response) -> None:
+    assert response.status_code == 503, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def at_once(
+    service: Service, number: int, request: Callable[[httpx.AsyncClient, int], Any]
+) -> tuple[list[httpx.Response], list[float]]:
+    """Send that many requests at once; return the responses, and the seconds that each took."""
+
+    async def send() -> Any:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=service.url, limits=limits, timeout=30) as client:
+
+            async def timed(index: int) -> tuple[httpx.Response, float]:
+                start = time.monotonic()
+                response = await request(client, index)
+                return response, time.monotonic() - start
+
+            return await asyncio.gather(*(timed(index) for index in range(number)))
+
+    responses, seconds = zip(*asyncio.run(send()), strict=True)
+    return list(responses), list(seconds)
+
+
+def assert_pool_is_whole(service: Service, project: Path, database: Database) -> None:
+    """Have each connection of the pool in use at once: a lost one would be missed."""
+    size = int(LIMITS["DB_POOL_SIZE"])
+
+    async def add_held(client: httpx.AsyncClient, _: int) -> httpx.Response:
+        return await client.post("/examples", json={"name": "held"})
+
+    with holding(project, database) as release, ThreadPoolExecutor(1) as threads:
+        later = threads.submit(at_once, service, size, add_held)
+        time.sleep(0.5)
+        release()
+        responses, _ = later.result()
+    assert [response.status_code for response in responses] == [409] * size
+    remove(service.client, "held")
+
+
+# Schema
+
+
+def test_a_new_migration_is_written_and_applied(
+    combination: Combination,
+    installed: Path,
+    database: Database,
+    tmp_path: Path,
+    shared: Path,
+) -> None:
+    """Change an entity, and compare what is written with the other legs."""
+    project = tmp_path / "changed"
+    shutil.copytree(installed, project, ignore=shutil.ignore_patterns(".*"))
+    settings = database.direct | {"UV_PROJECT_ENVIRONMENT": str(installed / ".venv")}
+    entity = project / "src/examples/examples_entity.py"
+    run("make migrate", project, **settings)
+    with serving_in_production(installed, **settings) as service:
+        first = add(service.client, "Ada").json()["id"]
+
+    entity.write_text(
+        entity.read_text().replace("String(100)", "String(120)")
+        + "    code: Mapped[str | None] = mapped_column(String(50), unique=True)\n"
+        + "    note: Mapped[str | None] = mapped_column(String(50), index=True)\n"
+    )
+    run("""make migration m='add "note"'""", project, **settings)
+    [migration] = (project / "migrations/versions").glob("*_add_note.py")
+    run("make migrate", project, **settings)
+    run("uv run alembic check", project, **settings)
+    run(["ruff", "check", str(migration)], project)
+    run(["ruff", "format", "--check", str(migration)], project)
+
+    written = re.sub(r'^revision = ".*"$', "", migration.read_text(), flags=re.MULTILINE)
+    assert "uq_examples_code" in written
+    assert "ix_examples_note" in written
+    (shared / f"migration-{combination}.py").write_text(written)
+    for other in shared.glob("migration-*.py"):
+        assert other.read_text() == written, other.name
+    run("uv run alembic downgrade -1", project, **settings)
+    with serving_in_production(installed, **settings) as service:
+        assert service.client.get(f"/examples/{first}").json()["name"] == "Ada"
+        assert service.client.delete(f"/examples/{first}").status_code == 204
+        assert add(service.client, "Ada").json()["id"] > first
+        assert add(service.client, "Ada").status_code == 409
+
+
+def test_workers_that_start_at_once_make_the_tables_once(
+    installed: Path, database: Database
+) -> None:
+    workers = 4
+    started = "Application startup complete."
+
+    with serving_in_production(
+        installed, "--workers", str(workers), **database.settings, DB_CREATE_ALL="true"
+    ) as service:
+        service.wait_until(lambda: len(service.events(started)) >= workers)
+        assert len(service.events(started)) == workers, "a worker had to be started again"
+        assert add(service.client, "Ada").status_code == 201
+
+    assert "No new upgrade operations" in run("uv run alembic check", installed, **database.direct)
+
+
+# Transactions and sessions
+
+
+def test_only_one_of_two_gets_a_name(service: Service) -> None:
+    async def add_same(client: httpx.AsyncClient, index: int) -> httpx.Response:
+        return await client.post("/examples", json={"name": f"Ada {index // 2}"})
+
+    responses, _ = at_once(service, 10, add_same)
+
+    for pair in zip(responses[::2], responses[1::2], strict=True):
+        assert sorted(response.status_code for response in pair) == [201, 409]
+
+
+def test_more_requests_than_connections_are_answered(
+    service: Service, installed: Path, served: tuple[Service, Database]
+) -> None:
+    async def use(client: httpx.AsyncClient, index: int) -> httpx.Response:
+        if index % 2:
+            return await client.get("/examples")
+        return await client.post("/examples", json={"name": f"at once {index}"})
+
+    responses, seconds = at_once(service, 200, use)
+
+    assert {response.status_code for response in responses} <= {200, 201, 503}
+    assert sum(response.status_code != 503 for response in responses) >= 10
+    assert max(seconds) < ANSWER
+    assert_pool_is_whole(service, installed, served[1])
+
+
+def test_a_client_that_goes_away_costs_no_connection(
+    service: Service, installed: Path, served: tuple[Service, Database]
+) -> None:
+    body = b'{"name": "held"}'
+    request = (
+        b"POST /examples HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%b"
+    )
+
+    url = service.client.base_url
+
+    with holding(installed, served[1]) as release:
+        for _ in range(int(LIMITS["DB_POOL_SIZE"])):
+            with socket.create_connection((url.host, url.port or 0)) as client:
+                client.sendall(request % (len(body), body))
+                time.sleep(0.05)
+        release()
+
+    remove(service.client, "held")
+    assert_pool_is_whole(service, installed, served[1])
+
+
+def test_a_lock_is_waited_for_until_the_limit(
+    service: Service, installed: Path, served: tuple[Service, Database]
+) -> None:
+    with holding(installed, served[1]) as release, ThreadPoolExecutor(1) as threads:
+        later = threads.submit(add, service.client, "held")
+        time.sleep(0.5)
+        assert service.client.get("/examples").status_code == 200
+        release()
+        assert later.result().status_code == 409
+    remove(service.client, "held")
+
+    with holding(installed, served[1]):
+        start = time.monotonic()
+        assert_unavailable(add(service.client, "held"))
+        assert time.monotonic() - start < ANSWER
+    assert add(service.client, "held").status_code == 409
+    remove(service.client, "held")
+
+
+def test_a_kill_loses_nothing_and_a_stop_fails_nobody(installed: Path, database: Database) -> None:
+    with serving_in_production(installed, **database.settings, DB_CREATE_ALL="true") as service:
+        assert add(service.client, "Ada").status_code == 201
+        service.process.kill()
+        service.process.wait()
+
+    with serving_in_production(installed, **database.settings) as service:
+        assert service.client.get("/examples").json()["items"] == [{"id": 1, "name": "Ada"}]
+
+        with holding(installed, database) as release, ThreadPoolExecutor(4) as threads:
+            later = [
+                threads.submit(httpx.post, f"{service.url}/examples", json={"name": "held"})
+                for _ in range(4)
+            ]
+            time.sleep(0.5)
+            service.process.terminate()
+            time.sleep(0.5)
+            assert service.process.poll() is None, "it did not wait for its requests"
+            release()
+            assert [response.result().status_code for response in later] == [409] * 4
+        assert service.process.wait(STOP) == 0
+
+
+# Faults
+
+
+def load(service: Service, seconds: float) -> tuple[list[httpx.Response], list[float]]:
+    """Ask for as long, four clients at a time; return the responses, and each one's seconds."""
+    end = time.monotonic() + seconds
+
+    def ask(number: int) -> list[tuple[httpx.Response, float]]:
+        answers: list[tuple[httpx.Response, float]] = []
+        with httpx.Client(base_url=service.url, timeout=30) as client:
+            while not answers or time.monotonic() < end:
+                start = time.monotonic()
+                response = client.get("/examples") if number % 2 else add(client, uuid4().hex)
+                answers.append((response, time.monotonic() - start))
+        return answers
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = [answer for each in threads.map(ask, range(4)) for answer in each]
+    responses, took = zip(*answers, strict=True)
+    return list(responses), list(took)
+
+
+def test_a_database_that_stops_is_unavailable_until_it_is_back(
+    served: tuple[Service, Database],
+) -> None:
+    service, database = served
+
+    with ThreadPoolExecutor(1) as threads:
+        later = threads.submit(load, service, 3)
+        time.sleep(1)
+        database.down()
+        time.sleep(1)
+        database.up()
+        responses, seconds = later.result()
+
+    failed = [response for response in responses if response.status_code not in {200, 201}]
+    for response in failed:
+        assert_unavailable(response)
+    if database.proxy:
+        assert failed
+    assert max(seconds) < ANSWER
+    assert len(responses) - len(failed) > 10
+    after, _ = load(service, 0.5)
+    assert {response.status_code for response in after} == {200, 201}
+    assert service.client.get("/health/ready").status_code == 200
+
+
+def test_a_database_that_hangs_is_unavailable_until_it_goes_on(
+    served: tuple[Service, Database], installed: Path
+) -> None:
+    service, database = served
+    if database.proxy is None:
+        return  # a file does not hang; its lock does, see above
+
+    database.proxy.silence()
+    try:
+        responses, seconds = load(service, 0.1)
+        start = time.monotonic()
+        assert_unavailable(service.client.get("/health/ready"))
+        assert time.monotonic() - start < 2
+        assert service.client.get("/health/live").status_code == 200
+    finally:
+        database.up()
+
+    for response in responses:
+        assert_unavailable(response)
+    assert max(seconds) < ANSWER
+    assert service.client.get("/health/ready").status_code == 200
+    assert_pool_is_whole(service, installed, database)
+
+
+def test_is_up_before_its_database(installed: Path, database: Database) -> None:
+    if database.proxy:
+        database.down()
+
+    with serving_in_production(
+        installed, **LIMITS, **database.settings, APP_DEBUG="true"
+    ) as service:
+        if not database.proxy:
+            database.down()
+        assert service.client.get("/health/live").status_code == 200
+        assert_unavailable(service.client.get("/health/ready"))
+        assert_unavailable(service.client.get("/examples"))
+
+        database.up()
+        assert service.client.get("/health/ready").status_code == 200
+        # There are no tables, which nobody could foresee.
+        response = service.client.get("/examples", headers={"X-Request-ID": "abc"})
+
+        assert response.status_code == 500
+        assert response.headers["X-Request-ID"] == "abc"
+        assert response.json() == {
+            "type": "about:blank",
+            "title": "Internal Server Error",
+            "status": 500,
+            "request_id": "abc",
+        }
+        [error] = service.events("Unforeseen error")
+        assert error["request_id"] == "abc"
+        assert "Traceback" in error["exception"]
+        assert sum("Traceback" in line for line in service.output.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "statuses"),
+    [
+        (b'{"name": "Ada', "application/json", {422}),
+        (b"name=Ada", "application/x-www-form-urlencoded", {415, 422}),
+        (b"<name>Ada</name>", "text/xml", {415, 422}),
+        (b'{"name": "Ada\\u0000"}', "application/json", {422}),
+        (b'{"name": "Ada\\ud800"}', "application/json", {400, 422}),
+        (b'{"name": "\xff"}', "application/json", {400, 422}),
+        (b'{"name": "%b"}' % (b"x" * 2**20), "application/json", {413}),
+    ],
+    ids=["malformed", "form", "xml", "nul", "surrogate", "not UTF-8", "too large"],
+)
+def test_a_body_that_cannot_be_is_refused(
+    service: Service, body: bytes, media_type: str, statuses: set[int]
+) -> None:
+    response = service.client.post("/examples", content=body, headers={"Content-Type": media_type})
+
+    assert response.status_code in statuses, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+# Operations
+
+
+def test_each_request_is_one_line_of_the_log(service: Service) -> None:
+    given = service.client.get("/examples/1", headers={"X-Request-ID": uuid4().hex})
+    new = service.client.get("/nowhere", params={"password": SECRET})
+    assert given.headers["X-Request-ID"] == given.request.headers["X-Request-ID"]
+
+    lines = []
+    for response in (given, new):
+        request_id = response.headers["X-Request-ID"]
+        # It is written when all is done, which is after the response.
+        [line] = service.wait_for("Request", request_id)
+        assert line.pop("duration_ms") > 0
+        assert line.pop("timestamp")
+        assert line.pop("request_id")
+        lines.append(line)
+    same = {"event": "Request", "level": "info", "logger": "src.core.middleware", "method": "GET"}
+    assert lines == [
+        same
+        | {
+            "route": "/examples/{example_id}",
+            "path": "/examples/1",
+            "status": given.status_code,
+        },
+        same | {"route": None, "path": "/nowhere", "status": 404},
+    ]
+
+
+def test_knows_its_address_behind_a_proxy(service: Service) -> None:
+    response = service.client.get("/examples/", headers={"X-Forwarded-Proto": "https"})
+
+    assert response.headers["Location"] == f"{service.url.replace('http', 'https')}/examples"
