@@ -47,8 +47,6 @@ def install(http_server: FastAPI) -> None:
     """Give the server what every request needs."""
     install_error_handlers(http_server)
     install_openapi(http_server)
-    # A redirect to the address without its last slash would have the Host that the client sent.
-    http_server.router.redirect_slashes = False
     http_server.add_middleware(
         RequestMiddleware,
         max_body_bytes=settings.max_body_bytes,

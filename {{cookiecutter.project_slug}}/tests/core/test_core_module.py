@@ -53,10 +53,3 @@ async def test_a_start_without_the_database_says_where_it_should_be(
     with pytest.raises(ConnectionError, match=r"cannot make the tables in .*refused"):
         async with lifespan(app):
             pass
-
-
-async def test_an_address_with_one_more_slash_is_another(client: httpx.AsyncClient) -> None:
-    response = await client.get("/examples/", headers={"Host": "elsewhere.example"})
-
-    assert response.status_code == 404
-    assert "elsewhere" not in str(response.headers)
