@@ -25,18 +25,3 @@ async def test_is_documented(client: httpx.AsyncClient) -> None:
     assert document["info"]["title"] == APP_INFO.app_name
     assert set(document["paths"]) >= {"/", "/examples", "/examples/{example_id}"}
     assert page.status_code == 200
-
-
-async def test_documents_errors_as_problems(client: httpx.AsyncClient) -> None:
-    document = (await client.get("/openapi.json")).json()
-
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            errors = {
-                status: list(response["content"])
-                for status, response in operation["responses"].items()
-                if not status.startswith("2")
-            }
-            assert "default" in errors
-            assert set(map(tuple, errors.values())) == {("application/problem+json",)}
-    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -13,6 +13,7 @@ from .errors import install_error_handlers
 from .health_controller import HealthController
 from .logs import configure_logging
 from .middleware import RequestMiddleware
+from .openapi import install_openapi
 
 # Before the app is made: PyNest logs while it makes it.
 configure_logging(settings.log_level, settings.log_format)
@@ -45,6 +46,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 def install(http_server: FastAPI) -> None:
     """Give the server what every request needs."""
     install_error_handlers(http_server)
+    install_openapi(http_server)
     http_server.add_middleware(
         RequestMiddleware,
         max_body_bytes=settings.max_body_bytes,

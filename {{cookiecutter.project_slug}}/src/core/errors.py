@@ -30,6 +30,8 @@ MEDIA_TYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
 #: Seconds after which a client may ask again when the database did not answer.
 RETRY_AFTER = 5
+#: How many reasons an answer names; a body of a megabyte may have a hundred thousand.
+MAX_ERRORS = 100
 
 # SQLSTATEs of PostgreSQL, error numbers of MySQL and MariaDB, messages of SQLite.
 UNIQUE_OR_FOREIGN_KEY = (
@@ -119,20 +121,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install_error_handlers(http_server: FastAPI) -> None:
-    """Answer every error with a problem, and document that in the OpenAPI document."""
+    """Answer every error with a problem."""
     http_server.exception_handler(HTTPException)(_on_error)
     http_server.exception_handler(RequestValidationError)(_on_invalid_request)
     http_server.exception_handler(HttpException)(_on_error)
-
-    generate = http_server.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        _document_problems(document)
-        return document
-
-    # FastAPI's documented way to extend the document.
-    http_server.openapi = openapi  # type: ignore[method-assign]
 
 
 def respond_to(error: BaseException) -> ProblemResponse:
@@ -173,7 +165,10 @@ def _allowed_methods(request: Request) -> str:
 
 
 def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
-    errors = [{"detail": each["msg"], "location": list(each["loc"])} for each in error.errors()]
+    errors = [
+        {"detail": each["msg"], "location": list(each["loc"])}
+        for each in error.errors()[:MAX_ERRORS]
+    ]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid.", errors)
 
 
@@ -204,26 +199,5 @@ def _matches(error: BaseException, codes: tuple[str | int, ...]) -> bool:
 
 def _title(status: int) -> str:
     # RFC 9110's names, which Python has since 3.13.
-    renamed = {413: "Content Too Large", 422: "Unprocessable Content"}
+    renamed = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
     return renamed.get(status) or responses.get(status, "Error")
-
-
-def _document_problems(document: dict[str, Any]) -> None:
-    """Put problems where FastAPI documents its own validation errors."""
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    if "Problem" in schemas:
-        return
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs"))
-    schemas["Problem"] = schema
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            documented = operation["responses"]
-            if "422" in documented:
-                documented["422"] = problems(422)[422]
-            documented["default"] = {
-                "description": "Any other error",
-                "content": {MEDIA_TYPE: {"schema": SCHEMA}},
-            }

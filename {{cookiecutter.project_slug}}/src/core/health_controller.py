@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from src.config import config, settings
 
-from .errors import ProblemResponse, problems, unavailable
+from .errors import ProblemResponse, unavailable
 
 
 class Health(BaseModel):
@@ -26,7 +26,7 @@ class HealthController:
     async def get_live(self) -> Health:
         return Health()
 
-    @Get("/ready", response_model=Health, responses=problems(503))
+    @Get("/ready", response_model=Health)
     async def get_ready(self) -> Health | ProblemResponse:
         asking = asyncio.create_task(self._ask_database())
         # Not wait_for: it would also wait until a connection that hangs is closed.

@@ -1,10 +1,12 @@
 """Paging by key: a page costs the same however far into the table it lies."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 from typing_extensions import Self
 
 Item = TypeVar("Item", bound=BaseModel)
@@ -12,9 +14,22 @@ Item = TypeVar("Item", bound=BaseModel)
 #: The largest value of an INTEGER column, on every database.
 MAX_INTEGER = 2**31 - 1
 
-Limit = Annotated[int, Query(ge=1, le=100, description="How many items at the most.")]
+
+def _check_digits(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
+        raise PydanticKnownError("int_parsing")
+    return value
+
+
+#: For an integer of a path or a query, behind its bounds: digits, as documented, and nothing
+#: else; pydantic alone reads " 1_0.0" as 10 too.
+DIGITS = BeforeValidator(_check_digits)
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items at the most."), DIGITS]
 After = Annotated[
-    int, Query(ge=0, le=MAX_INTEGER, description="The `next` of the page before; 0 to begin.")
+    int,
+    Query(ge=0, le=MAX_INTEGER, description="The `next` of the page before; 0 to begin."),
+    DIGITS,
 ]
 
 

@@ -77,3 +77,16 @@ async def test_several_processes_can_make_the_tables_at_once() -> None:
 
     async with config.get_session() as session:
         assert (await session.scalars(select(Example))).all() == []
+
+
+@pytest.mark.usefixtures("client")
+async def test_two_can_remove_a_row_at_once() -> None:
+    async with config.get_session() as session:
+        session.add(Example(name="Ada"))
+        await session.commit()
+
+    async with config.get_session() as one, config.get_session() as other:
+        for session in (one, other):
+            await session.delete((await session.scalars(select(Example))).one())
+        await one.commit()
+        await other.commit()

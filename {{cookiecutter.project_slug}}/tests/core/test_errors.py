@@ -129,3 +129,10 @@ async def test_an_unknown_path_or_method_is_a_problem(client: httpx.AsyncClient)
 async def test_a_wrong_method_is_told_all_the_right_ones(client: httpx.AsyncClient) -> None:
     assert (await client.put("/examples")).headers["Allow"] == "GET, POST"
     assert (await client.put("/examples/1")).headers["Allow"] == "DELETE, GET, PATCH"
+
+
+async def test_not_every_error_of_a_hostile_body_is_named(client: httpx.AsyncClient) -> None:
+    response = await client.post("/examples", json={f"unknown{key}": 0 for key in range(1000)})
+
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == 100

@@ -1,5 +1,6 @@
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -41,6 +42,18 @@ def test_every_line_is_json_off_a_terminal(
         },
         {"event": "Started", "level": "info", "logger": "uvicorn.error"},
     ]
+
+
+def test_a_warning_of_python_is_a_line_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    # For every test, pytest takes the warnings to itself.
+    logging.captureWarnings(capture=False)
+    configure_logging("INFO", "json")
+
+    warnings.showwarning("Do not", UserWarning, "there.py", 7)
+
+    [line] = map(json.loads, capsys.readouterr().err.splitlines())
+    assert line["level"] == "warning"
+    assert "there.py:7: UserWarning: Do not" in line["event"]
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

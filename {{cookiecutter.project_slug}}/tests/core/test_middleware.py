@@ -110,7 +110,30 @@ async def test_a_body_has_a_limit(client: httpx.AsyncClient, *, streamed: bool) 
     assert exceeds.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_a_request_has_a_time_limit(client: httpx.AsyncClient) -> None:
+async def test_the_length_of_a_body_may_begin_with_many_zeros(client: httpx.AsyncClient) -> None:
+    fits, exceeds = [
+        await client.post(
+            "/sizes", content=b"x" * size, headers={"Content-Length": f"{size:05000}"}
+        )
+        for size in (10, 11)
+    ]
+
+    assert (fits.status_code, exceeds.status_code) == (200, 413)
+
+
+async def test_a_query_has_a_limit(client: httpx.AsyncClient) -> None:
+    fits = await client.get("/sleeps/0?" + "&".join(["x"] * 1000))
+    exceeds = await client.get("/sleeps/0?" + "&".join(["x"] * 1001))
+
+    assert fits.status_code == 200
+    assert exceeds.status_code == 414
+    assert exceeds.headers["Content-Type"] == "application/problem+json"
+    assert exceeds.headers["X-Request-ID"]
+
+
+async def test_a_request_has_a_time_limit(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     assert (await client.get("/sleeps/0.05")).status_code == 200
 
     response = await client.get("/sleeps/60")
@@ -118,6 +141,7 @@ async def test_a_request_has_a_time_limit(client: httpx.AsyncClient) -> None:
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert response.headers["X-Request-ID"]
+    assert repr(events(caplog, "Request")[-1]["status"]) == "503"
 
 
 async def test_a_response_that_has_begun_may_take_its_time(client: httpx.AsyncClient) -> None:

@@ -123,7 +123,15 @@ async def test_get_has_no_next_page_after_a_full_last_one(client: httpx.AsyncCli
 
 
 @pytest.mark.parametrize(
-    "params", [{"limit": 0}, {"limit": 101}, {"limit": "x"}, {"after": -1}, {"after": 2**31}]
+    "params",
+    [
+        {"limit": 0},
+        {"limit": 101},
+        *({"limit": each} for each in ("x", "", "1_0", "+10", " 10", "10.0", "010")),
+        {"after": -1},
+        {"after": 2**31},
+        {"after": "1_0"},
+    ],
 )
 async def test_get_refuses_invalid_paging(
     client: httpx.AsyncClient, params: dict[str, Any]
@@ -134,7 +142,12 @@ async def test_get_refuses_invalid_paging(
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("example_id", "status"),
-    [(MAX_INTEGER, 404), (MAX_INTEGER + 1, 422), (10**30, 422), (0, 422), ("x", 422)],
+    [
+        (MAX_INTEGER, 404),
+        *((each, 422) for each in (MAX_INTEGER + 1, 10**30, 0, "x")),
+        # Numbers to pydantic, but not another address of 10.
+        *((each, 422) for each in ("1_0", "+10", "%2010", "10%0A", "10.0", "010", "١٠")),
+    ],
 )
 async def test_refuses_a_wrong_id(
     client: httpx.AsyncClient, method: str, example_id: object, status: int
@@ -192,6 +205,18 @@ async def test_remove(client: httpx.AsyncClient) -> None:
     assert response.content == b""
     assert_problem(await client.get(f"/examples/{example['id']}"), 404)
     assert_problem(await client.delete(f"/examples/{example['id']}"), 404)
+
+
+async def test_all_who_remove_at_once_succeed_or_are_told_it_is_gone(
+    client: httpx.AsyncClient,
+) -> None:
+    example = await add(client, "Ada")
+
+    responses = await asyncio.gather(
+        *(client.delete(f"/examples/{example['id']}") for _ in range(8))
+    )
+
+    assert {204} <= {response.status_code for response in responses} <= {204, 404}
 
 
 async def test_an_id_is_not_used_again(client: httpx.AsyncClient) -> None:
