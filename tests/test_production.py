@@ -459,7 +459,7 @@ def test_is_up_before_its_database(installed: Path, database: Database) -> None:
         database.down()
 
     with serving_in_production(
-        installed, **LIMITS, **database.settings, APP_DEBUG="true"
+        installed, **LIMITS, **database.settings, APP_DEBUG="true", DB_ECHO="true"
     ) as service:
         if not database.proxy:
             database.down()

@@ -1,5 +1,7 @@
 """What the app gets from `src.core`, wired in one place."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,6 +19,9 @@ from .openapi import install_openapi
 
 # Before the app is made: PyNest logs while it makes it.
 configure_logging(settings.log_level, settings.log_format)
+if settings.db_echo:
+    # Not the engine's own echo: it prints beside the log.
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
 
 
 @Module(controllers=[HealthController])
@@ -34,9 +39,9 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     if settings.db_create_all:
         try:
             await config.create_all()
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, OSError, asyncio.TimeoutError) as error:
             where = config.engine.url.render_as_string(hide_password=True)
-            reason = getattr(error, "orig", error)
+            reason = str(getattr(error, "orig", error)) or "no answer in time"
             message = f"cannot make the tables in {where} ({reason}); see the README on settings"
             raise ConnectionError(message) from None
     yield

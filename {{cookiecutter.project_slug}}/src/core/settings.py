@@ -92,7 +92,6 @@ class CoreSettings(BaseModel):
         `db_echo` alone, and else not even with an error.
         """
         return {
-            "echo": self.db_echo,
             "hide_parameters": not self.db_echo,
             "pool_size": self.db_pool_size,
             "max_overflow": self.db_max_overflow,

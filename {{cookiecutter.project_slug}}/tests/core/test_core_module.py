@@ -1,3 +1,5 @@
+import asyncio
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -42,14 +44,22 @@ async def test_shutdown_closes_the_connections(app: FastAPI) -> None:
     assert config.engine.pool is not pool
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(111, "refused"), "refused"),
+        (asyncio.TimeoutError(), "no answer in time"),
+    ],
+    ids=repr,
+)
 async def test_a_start_without_the_database_says_where_it_should_be(
-    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
-    async def refuse() -> None:
-        raise ConnectionRefusedError(111, "refused")
+    async def fail() -> None:
+        raise error
 
-    monkeypatch.setattr(config, "create_all", refuse)
+    monkeypatch.setattr(config, "create_all", fail)
 
-    with pytest.raises(ConnectionError, match=r"cannot make the tables in .*refused"):
+    with pytest.raises(ConnectionError, match=rf"cannot make the tables in .*{reason}"):
         async with lifespan(app):
             pass

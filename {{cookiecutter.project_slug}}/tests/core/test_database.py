@@ -10,8 +10,12 @@ from src.config import config
 from src.examples.examples_entity import Example
 
 
-def test_is_quiet() -> None:
-    assert config.engine.echo is False
+async def test_sql_is_not_logged(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.get("/examples")
+
+    assert "SELECT" not in caplog.text
 
 
 @pytest.mark.usefixtures("client")

@@ -54,7 +54,7 @@ def test_values_reach_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.load()
 
     assert settings.log_level == "WARNING"
-    assert settings.engine_params["echo"] is True
+    assert settings.engine_params["hide_parameters"] is False
     assert settings.engine_params["pool_size"] == 3
 
 
