@@ -20,9 +20,9 @@ import httpx
 import pytest
 
 from . import servers
-from .projects import Combination, environment, run
+from .projects import COMBINATIONS, Combination, environment, run
 from .proxy import Proxy, proxying
-from .serving import SECRET, STOP, Service, serving_in_production
+from .serving import SECRET, STOP, Service, legs, serving_in_production
 
 pytestmark = pytest.mark.matrix
 
@@ -231,7 +231,16 @@ def assert_pool_is_whole(service: Service, project: Path, database: Database) ->
 
 # Schema
 
+#: For what the style of sessions has no part in, and takes long.
+one_style = pytest.mark.parametrize(
+    "combination",
+    legs([each for each in COMBINATIONS if each.session_style == "service"]),
+    indirect=True,
+    scope="session",
+)
 
+
+@one_style
 def test_a_new_migration_is_written_and_applied(
     combination: Combination,
     installed: Path,
@@ -243,9 +252,9 @@ def test_a_new_migration_is_written_and_applied(
     project = tmp_path / "changed"
     shutil.copytree(installed, project, ignore=shutil.ignore_patterns(".*"))
     settings = database.direct | {"UV_PROJECT_ENVIRONMENT": str(installed / ".venv")}
+    alembic = installed / ".venv" / "bin" / "alembic"
     entity = project / "src/examples/examples_entity.py"
-    run("make migrate", project, **settings)
-    with serving_in_production(installed, **settings) as service:
+    with serving_in_production(installed, **settings, DB_CREATE_ALL="true") as service:
         first = add(service.client, "Ada").json()["id"]
 
     entity.write_text(
@@ -256,7 +265,7 @@ def test_a_new_migration_is_written_and_applied(
     run("""make migration m='add "note"'""", project, **settings)
     [migration] = (project / "migrations/versions").glob("*_add_note.py")
     run("make migrate", project, **settings)
-    run("uv run alembic check", project, **settings)
+    run(f"{alembic} check", project, **settings)
     run(["ruff", "check", str(migration)], project)
     run(["ruff", "format", "--check", str(migration)], project)
 
@@ -266,7 +275,7 @@ def test_a_new_migration_is_written_and_applied(
     (shared / f"migration-{combination}.py").write_text(written)
     for other in shared.glob("migration-*.py"):
         assert other.read_text() == written, other.name
-    run("uv run alembic downgrade -1", project, **settings)
+    run(f"{alembic} downgrade -1", project, **settings)
     with serving_in_production(installed, **settings) as service:
         assert service.client.get(f"/examples/{first}").json()["name"] == "Ada"
         assert service.client.delete(f"/examples/{first}").status_code == 204
@@ -274,6 +283,7 @@ def test_a_new_migration_is_written_and_applied(
         assert add(service.client, "Ada").status_code == 409
 
 
+@one_style
 def test_workers_that_start_at_once_make_the_tables_once(
     installed: Path, database: Database
 ) -> None:
@@ -287,7 +297,9 @@ def test_workers_that_start_at_once_make_the_tables_once(
         assert len(service.events(started)) == workers, "a worker had to be started again"
         assert add(service.client, "Ada").status_code == 201
 
-    assert "No new upgrade operations" in run("uv run alembic check", installed, **database.direct)
+    assert "No new upgrade operations" in run(
+        ".venv/bin/alembic check", installed, **database.direct
+    )
 
 
 # Transactions and sessions
