@@ -179,6 +179,8 @@ def test_serves_from_pinned_requirements_and_keeps_its_data(
     if combination.session_style == "service":
         # The other leg of the database installs the same with pip, which takes longer.
         install = install.replace("pip install", "uv pip install")
+    # What is not imported here need not be compiled.
+    settings["PIP_NO_COMPILE"] = "1"
 
     with serving(install, folder, port, settings) as client:
         use(client)
