@@ -3,18 +3,12 @@
 Writes `templates/<database>/requirements.txt`, for every platform and Python.
 """
 
-import subprocess
 import tempfile
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
 
-TEMPLATE = Path(__file__).parent.parent
-HEADER = """\
-# What serving needs, in the versions the project was tested with. `uv run` goes by
-# pyproject.toml and uv.lock; write this file anew from pyproject.toml with:
-#   uv pip compile --universal --no-header --no-annotate pyproject.toml -o requirements.txt
-"""
+from .projects import TEMPLATE, run
 
 
 def main() -> None:
@@ -28,24 +22,9 @@ def main() -> None:
                 output_dir=folder,
                 extra_context={"database": database},
             )
-            pins = subprocess.run(
-                [
-                    "uv",
-                    "pip",
-                    "compile",
-                    "--quiet",
-                    "--universal",
-                    "--python-version=3.10",
-                    "--no-header",
-                    "--no-annotate",
-                    "pyproject.toml",
-                ],
-                cwd=project,
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout
-        (TEMPLATE / "templates" / database / "requirements.txt").write_text(HEADER + pins)
+            run("make lock", Path(project))
+            pins = Path(project, "requirements.txt").read_text()
+        (TEMPLATE / "templates" / database / "requirements.txt").write_text(pins)
 
 
 if __name__ == "__main__":

@@ -149,6 +149,7 @@ def serving_in_production(project: Path, *options: str, **variables: str) -> Ite
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
         def told() -> str:
@@ -164,7 +165,9 @@ def serving_in_production(project: Path, *options: str, **variables: str) -> Ite
             service.events("")
             assert SECRET not in told()
         finally:
-            process.kill()
+            # With whatever workers it leaves behind.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from . import servers
+from .conftest import Render
 from .projects import COMBINATIONS, TEMPLATE, Combination, files, run
 from .serving import find_server, free_port, legs, required, serving
 
@@ -90,6 +91,24 @@ def sources(project: Path) -> list[Path]:
         for path in files(project)
         if path.parts[0] not in made_by_tools and "__pycache__" not in path.parts
     ]
+
+
+@pytest.mark.xdist_group("sqlite-controller")
+def test_lock_pins_the_newest_for_every_python(render: Render, tmp_path: Path) -> None:
+    folder = tmp_path / "my-app"
+    shutil.copytree(render(), folder)
+    requirements = folder / "requirements.txt"
+    requirements.write_text("idna==3.10\n")
+
+    run("make lock", folder)
+
+    text = requirements.read_text()
+    assert re.search(r"^idna==3\.(1[1-9]|[2-9])", text, re.MULTILINE)
+    for old in ("<", ">="):
+        assert re.search(
+            rf"^sqlalchemy==.* ; python_full_version {old} '3\.11'$", text, re.MULTILINE
+        )
+    assert "pytest" not in text
 
 
 def test_own_tests_pass(combination: Combination, project: Path, settings: dict[str, str]) -> None:

@@ -257,6 +257,7 @@ def test_a_new_migration_is_written_and_applied(
     with serving_in_production(installed, **settings, DB_CREATE_ALL="true") as service:
         first = add(service.client, "Ada").json()["id"]
 
+    assert "CREATE TABLE examples" in run(f"{alembic} upgrade head --sql", project, **settings)
     entity.write_text(
         entity.read_text().replace("String(100)", "String(120)")
         + "    code: Mapped[str | None] = mapped_column(String(50), unique=True)\n"
@@ -496,6 +497,11 @@ def test_is_up_before_its_database(installed: Path, database: Database) -> None:
         assert error["request_id"] == "abc"
         assert "Traceback" in error["exception"]
         assert sum("Traceback" in line for line in service.output.read_text().splitlines()) == 1
+
+        # It has to end in time all the same.
+        if database.proxy:
+            database.proxy.silence()
+        assert service.stop() == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from sqlalchemy import TEXT, VARCHAR, Connection
 import src.app_module  # noqa: F401  # its modules import the entities
 from src.config import config
 
-logging.getLogger("alembic").setLevel(logging.INFO)
+# The app is silent about migrations; who runs them wants to see them.
+logging.getLogger("alembic").setLevel(logging.NOTSET)
 
 
 def render_item(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from nest.core import Module
@@ -39,13 +39,21 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     if settings.db_create_all:
         try:
             await config.create_all()
-        except (DBAPIError, OSError, asyncio.TimeoutError) as error:
+        except Exception as error:
+            known = isinstance(error, (DBAPIError, OSError, asyncio.TimeoutError))
+            # asyncpg's own errors are none of these.
+            if not known and not hasattr(error, "sqlstate"):
+                raise
             where = config.engine.url.render_as_string(hide_password=True)
             reason = str(getattr(error, "orig", error)) or "no answer in time"
             message = f"cannot make the tables in {where} ({reason}); see the README on settings"
             raise ConnectionError(message) from None
-    yield
-    await config.dispose()
+    try:
+        yield
+    finally:
+        # asyncpg waits for the server's good-bye, however long.
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(config.dispose(), settings.db_timeout)
 
 
 def install(http_server: FastAPI) -> None:

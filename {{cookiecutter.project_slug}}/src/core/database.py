@@ -73,7 +73,8 @@ class Base(DeclarativeBase):
 def make_alike(table: Table, *_: Any, **__: Any) -> None:
     """Make every table alike on every database, whether an entity or a migration describes it.
 
-    "a" and "A" are different text, and the id of a deleted row is not used again.
+    "a" and "A" are different text, and the id of a deleted row is not used again: on SQLite,
+    but for those beyond the last row when a migration copies the table.
     """
     table.dialect_kwargs["mysql_charset"] = "utf8mb4"
     table.dialect_kwargs["mysql_collate"] = "utf8mb4_bin"
@@ -132,7 +133,8 @@ class DatabaseProvider(AsyncOrmProvider):
         """Open a connection outside the pool that is the only one to change the schema.
 
         Raises:
-            OSError, sqlalchemy.exc.DBAPIError: the database cannot be reached.
+            OSError, asyncio.TimeoutError, sqlalchemy.exc.DBAPIError: the database cannot be
+                reached; or an error of the driver's own.
         """
         engine = self._create_engine(poolclass=NullPool)
         if self.driver.lock_schema is None:

@@ -4,6 +4,7 @@ Nothing of the inside is shown: no SQL, parameter, path or traceback.
 """
 
 import asyncio
+import errno
 import json
 import socket
 from collections.abc import Mapping
@@ -40,8 +41,12 @@ UNIQUE_OR_FOREIGN_KEY = (
     *("FOREIGN KEY constraint failed", "UNIQUE constraint failed"),
 )
 UNAVAILABLE = (
+    # not let in, no such database
+    *("28000", "28P01", "3D000"),
     # serialization failure, deadlock, too many connections, shutting down, starting up
     *("40001", "40P01", "53300", "57P01", "57P02", "57P03"),
+    # not let in, no such database
+    *(1044, 1045, 1049),
     # too many connections, shutting down, lock wait timeout, deadlock, not reached, gone
     *(1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013),
     *("database is locked", "unable to open database file"),
@@ -104,7 +109,8 @@ def problem(
 
 def unavailable(error: BaseException) -> ProblemResponse:
     """Log that the database, or the time for a request, failed with `error`; make a 503."""
-    logger.warning("Unavailable", reason=type(error).__name__)
+    reason = getattr(error, "orig", None) or error
+    logger.warning("Unavailable", error=type(reason).__name__, reason=str(reason))
     return problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "This cannot be answered at the moment; try again later.",
@@ -175,11 +181,13 @@ def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemRes
 def _is_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    # Drivers let the failure to connect through as it is, at times as a bare OSError.
+    # Drivers let the failure to connect through as it is; asyncio makes one OSError, without a
+    # number, of those of several addresses.
     network = (ConnectionError, TimeoutError, asyncio.TimeoutError, socket.gaierror)
+    unreached = (None, errno.EHOSTUNREACH, errno.ENETUNREACH)
     return (
         isinstance(error, (PoolTimeoutError, *network))
-        or type(error) is OSError
+        or (type(error) is OSError and error.errno in unreached)
         or _matches(error, UNAVAILABLE)
     )
 

@@ -29,11 +29,15 @@ class HealthController:
     @Get("/ready", response_model=Health)
     async def get_ready(self) -> Health | ProblemResponse:
         asking = asyncio.create_task(self._ask_database())
-        # Not wait_for: it would also wait until a connection that hangs is closed.
-        await asyncio.wait({asking}, timeout=settings.health_timeout)
-        if not asking.done():
+        # Nobody else will look at it when it fails too late.
+        asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            # Not wait_for: it would also wait until a connection that hangs is closed.
+            await asyncio.wait({asking}, timeout=settings.health_timeout)
+            if not asking.done():
+                return unavailable(TimeoutError("HEALTH_TIMEOUT"))
+        finally:
             asking.cancel()
-            return unavailable(TimeoutError())
         error = asking.exception()
         return unavailable(error) if error else Health()
 

@@ -66,7 +66,7 @@ def _tame_libraries() -> None:
         # src.core.middleware has a line for each request already.
         logger.propagate = name != "uvicorn.access"
     # httpx logs addresses whole, with whatever key their query has.
-    for name in ("alembic", "httpx", "pynest"):
+    for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # It logs every call, and every failure without a traceback; src.core.errors does better.
     logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)

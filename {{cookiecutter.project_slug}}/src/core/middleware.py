@@ -61,12 +61,13 @@ class RequestMiddleware:
                 limit.reject()
             await send_with_id(message)
 
+        limit = timeout(self.seconds)
         try:
             _check_query(scope)
-            async with timeout(self.seconds) as limit:
+            async with limit:
                 await self.app(scope, self._limited(scope, receive), send_in_time)
         except Exception as error:  # noqa: BLE001  # whatever comes, the client is answered
-            response = respond_to(error)
+            response = respond_to(TimeoutError("REQUEST_TIMEOUT") if limit.expired else error)
             if status is None:
                 await response(scope, receive, send_with_id)
         finally:

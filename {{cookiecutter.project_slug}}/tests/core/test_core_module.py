@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -44,11 +45,29 @@ async def test_shutdown_closes_the_connections(app: FastAPI) -> None:
     assert config.engine.pool is not pool
 
 
+async def test_shutdown_does_not_wait_for_a_database_that_hangs(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = settings.model_copy(update={"db_timeout": 0.05})
+    monkeypatch.setattr(core_module, "settings", changed)
+    monkeypatch.setattr(config, "dispose", asyncio.Event().wait)
+
+    async with lifespan(app):
+        start = time.monotonic()
+
+    assert time.monotonic() - start < 1
+
+
+class DriverError(Exception):
+    sqlstate = "3D000"
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (ConnectionRefusedError(111, "refused"), "refused"),
         (asyncio.TimeoutError(), "no answer in time"),
+        (DriverError("no such database"), "no such database"),
     ],
     ids=repr,
 )
