@@ -109,7 +109,8 @@ class Service:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Find the events of that name in its log, all of which is JSON."""
-        lines = self.output.read_text(encoding="utf-8").splitlines()
+        # The last line may be there in part.
+        lines = self.output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
