@@ -25,7 +25,7 @@ START = 120
 STOP = 10
 
 #: A password that no log may show, and that only a careful escape gets to the server.
-SECRET = "s3cret:p@ss/w%rd"  # noqa: S105
+SECRET = "s3cret:p@ss/w%rd"  # noqa: S105  # of servers that tests make
 
 
 def legs(combinations: list[Combination]) -> list[Any]:

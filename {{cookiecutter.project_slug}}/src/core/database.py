@@ -64,7 +64,7 @@ class Base(DeclarativeBase):
     )
 
     @declared_attr.directive
-    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # it gets the entity
         """Take it that two who remove a row at once are both right; the default is to warn."""
         return {"confirm_deleted_rows": False}
 

@@ -9,9 +9,6 @@ from .paging import DIGITS, MAX_INTEGER
 #: A row's key.
 Id = Annotated[int, Field(ge=1, le=MAX_INTEGER), DIGITS]
 
-#: An integer that its column can hold.
-Integer = Annotated[int, Field(ge=-MAX_INTEGER - 1, le=MAX_INTEGER)]
-
 #: Text as every database stores it: PostgreSQL takes no NUL, and MySQL ignores blanks at the
 #: end when it compares. Bound its length: `Annotated[Text, Field(max_length=100)]`.
 Text = Annotated[
