@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from typing import Literal
+import re
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import TEXT, VARCHAR, Connection
+from sqlalchemy import Connection, TypeDecorator
 
 import src.app_module  # noqa: F401  # its modules import the entities
 from src.config import config
@@ -15,12 +16,33 @@ from src.config import config
 logging.getLogger("alembic").setLevel(logging.NOTSET)
 
 
-def render_item(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:
-    """Write a column's old type as every database has it: MySQL's would name its collation."""
-    if kind == "type" and isinstance(item, VARCHAR):
-        return f"sa.String(length={item.length})"
-    if kind == "type" and isinstance(item, TEXT):
-        return "sa.Text()"
+#: What a database calls a type, and what a migration does.
+TYPES = {
+    r"VARCHAR\((\d+)\)": r"sa.String(length=\1)",
+    r"TEXT": "sa.Text()",
+    r"INTEGER(\(\d+\))?": "sa.Integer()",
+    r"BIGINT(\(\d+\))?": "sa.BigInteger()",
+    r"DOUBLE( PRECISION)?": "sa.Double()",
+    r"(?:DECIMAL|NUMERIC)\((\d+), (\d+)\)": r"sa.Numeric(precision=\1, scale=\2)",
+    r"BOOL(EAN)?|TINYINT\(1\)": "sa.Boolean()",
+    r"DATE": "sa.Date()",
+    r"DATETIME(\(6\))?|TIMESTAMP WITH TIME ZONE": "sa.DateTime(timezone=True)",
+    r"CHAR\(32\)|UUID": "sa.Uuid()",
+    r"JSON|LONGTEXT": "sa.JSON()",
+}
+
+
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """Write a type as every database has it, be it an entity's or what a database has."""
+    if isinstance(item, TypeDecorator):
+        return render_item(kind, item.impl, context) or f"sa.{item.impl!r}"
+    # SQLAlchemy's own names for neutral types are in lower case.
+    if kind == "type" and item.__visit_name__.isupper():
+        # MySQL names the collation too.
+        name = item.compile(context.dialect).partition(" COLLATE ")[0]
+        for pattern, written in TYPES.items():
+            if match := re.fullmatch(pattern, name):
+                return match.expand(written)
     return False
 
 

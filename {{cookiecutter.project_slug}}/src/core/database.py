@@ -6,7 +6,18 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from nest.core.database.orm_provider import AsyncOrmProvider
-from sqlalchemy import URL, Connection, MetaData, NullPool, Table, event, text
+from sqlalchemy import (
+    JSON,
+    URL,
+    Connection,
+    DateTime,
+    MetaData,
+    NullPool,
+    Table,
+    Uuid,
+    event,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -15,6 +26,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, declared_attr
 
 from .migrations import create_tables, drop_tables
@@ -80,6 +92,24 @@ def make_alike(table: Table, *_: Any, **__: Any) -> None:
     table.dialect_kwargs["mysql_collate"] = "utf8mb4_bin"
     # SQLite has it for a key of one column alone.
     table.dialect_kwargs["sqlite_autoincrement"] = len(table.primary_key) == 1
+
+
+@compiles(DateTime, "mysql")
+def name_datetime(*_: Any, **__: Any) -> str:
+    """Keep the fractions of a second, which MySQL drops unless told otherwise."""
+    return "DATETIME(6)"
+
+
+@compiles(JSON, "mysql")
+def name_json(*_: Any, **__: Any) -> str:
+    """Keep what was written, as MariaDB does; MySQL's own sorts the keys and rounds numbers."""
+    return "LONGTEXT"
+
+
+@compiles(Uuid, "mysql")
+def name_uuid(*_: Any, **__: Any) -> str:
+    """Have the same on MariaDB as on MySQL."""
+    return "CHAR(32)"
 
 
 class DatabaseProvider(AsyncOrmProvider):
