@@ -15,7 +15,6 @@ from src.config import config
 # The app is silent about migrations; who runs them wants to see them.
 logging.getLogger("alembic").setLevel(logging.NOTSET)
 
-
 #: What a database calls a type, and what a migration does.
 TYPES = {
     r"VARCHAR\((\d+)\)": r"sa.String(length=\1)",
@@ -33,13 +32,13 @@ TYPES = {
 
 
 def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
-    """Write a type as every database has it, be it an entity's or what a database has."""
+    """Write a type as every database has it, be it an entity's or a column's old one."""
     if isinstance(item, TypeDecorator):
         return render_item(kind, item.impl, context) or f"sa.{item.impl!r}"
     # SQLAlchemy's own names for neutral types are in lower case.
     if kind == "type" and item.__visit_name__.isupper():
-        # MySQL names the collation too.
-        name = item.compile(context.dialect).partition(" COLLATE ")[0]
+        # MySQL's are with the collation.
+        name = re.sub(r" (CHARACTER SET|COLLATE) .*", "", item.compile(context.dialect))
         for pattern, written in TYPES.items():
             if match := re.fullmatch(pattern, name):
                 return match.expand(written)

@@ -47,8 +47,9 @@ class Numeric(sa.TypeDecorator[decimal.Decimal]):
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
         """Let SQLite have floats, of which 15 digits are exact; it has no decimal numbers."""
-        asdecimal = dialect.name != "sqlite"
-        return dialect.type_descriptor(sa.Numeric(self.precision, self.scale, asdecimal=asdecimal))
+        if dialect.name == "sqlite":
+            return sa.Numeric(self.precision, self.scale, asdecimal=False)
+        return super().load_dialect_impl(dialect)
 
     def process_result_value(self, value: Any, _: sa.Dialect) -> decimal.Decimal | None:
         """Make a float the decimal number that it was."""
@@ -66,7 +67,7 @@ class Uuid(sa.TypeDecorator[uuid.UUID]):
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
         """Leave MariaDB's own type alone: SQLAlchemy 2.0 does, and 2.1 does not."""
-        return dialect.type_descriptor(sa.Uuid(native_uuid=dialect.name != "mysql"))
+        return sa.Uuid(native_uuid=dialect.name != "mysql")
 
 
 class JSON(sa.JSON):

@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -29,27 +30,26 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .paging import DIGITS, MAX_INTEGER
 
+#: MySQL promises no years before it.
+EARLIEST = dt.datetime(1000, 1, 1, tzinfo=dt.timezone.utc)
 #: How deep JSON may be nested; MariaDB's functions take 32.
 MAX_DEPTH = 30
 
 
 @dataclass(frozen=True)
 class _Written:
-    """How a value is written for which JSON has no type; pydantic alone takes more, as numbers.
+    """How a body writes a value for which JSON has no type; pydantic alone reads numbers too."""
 
-    Args:
-        kind: the type of the value, which an entity has.
-        pattern: what its text has to match.
-        example: such a text.
-        format: what the text has to be as well, as JSON Schema names it.
-    """
-
+    #: The type of the value, as an entity has it.
     kind: type
     pattern: str
     example: str
+    #: What the text has to be beside what the pattern says, as JSON Schema names it.
     format: str | None = None
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
@@ -76,13 +76,11 @@ def _round(value: decimal.Decimal) -> decimal.Decimal:
 
 
 def _to_utc(value: dt.datetime) -> dt.datetime:
-    try:
+    with suppress(OverflowError):
         value = value.astimezone(dt.timezone.utc)
-    except OverflowError:
-        value = dt.datetime.min
-    if value.year < 1000:
-        raise PydanticCustomError("range", "Input should be in the years 1000 to 9999 in UTC")
-    return value
+        if value >= EARLIEST:
+            return value
+    raise PydanticCustomError("range", "Input should be in the years 1000 to 9999 in UTC")
 
 
 def _check_json(value: Any) -> Any:
@@ -100,12 +98,11 @@ def _check_json(value: Any) -> Any:
         raise PydanticCustomError(
             "depth", "Input should be nested {depth} deep at the most", {"depth": MAX_DEPTH}
         )
-    try:
-        # Python reads "NaN", "1e400" and half of a surrogate pair.
+    # Python's parser takes "NaN", "1e400" and half of a surrogate pair.
+    with suppress(ValueError):
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        raise PydanticCustomError("json", "Input should be JSON in UTF-8, of finite numbers") from None
-    return value
+        return value
+    raise PydanticCustomError("json", "Input should have finite numbers and whole characters")
 
 
 #: A row's key.
