@@ -25,6 +25,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     StrictBool,
     StringConstraints,
+    WithJsonSchema,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -131,9 +132,13 @@ Integer = Annotated[
     int, Field(strict=True, ge=-MAX_INTEGER - 1, le=MAX_INTEGER), BeforeValidator(_read_whole)
 ]
 
-#: For a column of `BigInteger`: 64 bits. A client in JavaScript loses digits beyond 2**53.
+#: For a column of `BigInteger`: 64 bits. Clients whose numbers are floats, as JavaScript's, lose
+#: digits beyond 2**53; so does FastAPI, which is why the document has no bounds but a format.
 BigInteger = Annotated[
-    int, Field(strict=True, ge=-(2**63), le=2**63 - 1), BeforeValidator(_read_whole)
+    int,
+    Field(strict=True, ge=-(2**63), le=2**63 - 1),
+    BeforeValidator(_read_whole),
+    WithJsonSchema({"type": "integer", "format": "int64"}),
 ]
 
 #: For a column of `Double`: a finite number; -0.0 is 0.0.
