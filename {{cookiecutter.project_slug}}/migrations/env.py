@@ -31,14 +31,14 @@ TYPES = {
 }
 
 
-def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Write a type as every database has it, be it an entity's or a column's old one."""
     if isinstance(item, TypeDecorator):
-        return render_item(kind, item.impl, context) or f"sa.{item.impl!r}"
+        return render_item(kind, item.impl, autogen) or f"sa.{item.impl!r}"
     # SQLAlchemy's own names for neutral types are in lower case.
     if kind == "type" and item.__visit_name__.isupper():
-        # MySQL's are with the collation.
-        name = re.sub(r" (CHARACTER SET|COLLATE) .*", "", item.compile(context.dialect))
+        # MySQL names the collation too.
+        name = re.sub(r" (CHARACTER SET|COLLATE) .*", "", item.compile(autogen.dialect))
         for pattern, written in TYPES.items():
             if match := re.fullmatch(pattern, name):
                 return match.expand(written)

@@ -1,7 +1,7 @@
 """Column types that are the same on every database, where SQLAlchemy's own are not.
 
 Its String, Text, Integer, BigInteger, Double, Boolean and Date are. A migration has SQLAlchemy's
-name for each of these too: `database.py` says what MySQL makes of it.
+type for each of these, too; `database.py` says what MySQL makes of it.
 """
 
 import datetime as dt
