@@ -1,10 +1,9 @@
 import asyncio
 import time
 
-import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import inspect
+from sqlalchemy import Table, insert, inspect, select
 
 from src.config import config, settings
 from src.core import core_module
@@ -13,25 +12,23 @@ from src.core.core_module import lifespan
 
 @pytest.mark.parametrize("create", [True, False])
 async def test_makes_the_tables_at_start_unless_told_not_to(
-    app: FastAPI, monkeypatch: pytest.MonkeyPatch, *, create: bool
+    app: FastAPI, table: Table, monkeypatch: pytest.MonkeyPatch, *, create: bool
 ) -> None:
     await config.drop_all()
     changed = settings.model_copy(update={"db_create_all": create})
     monkeypatch.setattr(core_module, "settings", changed)
 
     async with lifespan(app), config.engine.connect() as connection:
-        assert await connection.run_sync(lambda sync: inspect(sync).has_table("examples")) is create
-
-    await config.create_all()
+        assert await connection.run_sync(lambda sync: inspect(sync).has_table(table.name)) is create
 
 
-async def test_start_leaves_data_alone(client: httpx.AsyncClient, app: FastAPI) -> None:
-    await client.post("/examples", json={"name": "Ada"})
+async def test_start_leaves_data_alone(app: FastAPI, table: Table) -> None:
+    await config.drop_all()
+    async with lifespan(app), config.engine.begin() as connection:
+        await connection.execute(insert(table).values(id=7))
 
-    async with lifespan(app):
-        response = await client.get("/examples")
-
-    assert [example["name"] for example in response.json()["items"]] == ["Ada"]
+    async with lifespan(app), config.engine.connect() as connection:
+        assert (await connection.scalars(select(table))).all() == [7]
 
 
 async def test_shutdown_closes_the_connections(app: FastAPI) -> None:

@@ -2,13 +2,10 @@ import httpx
 import pytest
 from fastapi import HTTPException
 from nest.common.exceptions import ForbiddenException
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
-
-from src.config import config
 
 INSIDE = "SELECT inside FROM /var/lib"
 
@@ -20,7 +17,7 @@ async def get_while_failing(
         raise error
 
     monkeypatch.setattr(AsyncSession, "execute", fail)
-    response = await client.get("/examples")
+    response = await client.get("/items")
     assert response.headers["Content-Type"] == "application/problem+json"
     assert INSIDE not in response.text
     return response
@@ -39,12 +36,12 @@ async def get_while_failing(
     ids=repr,
 )
 async def test_an_unforeseen_error_shows_nothing_and_is_logged_once(
-    client: httpx.AsyncClient,
+    core_client: httpx.AsyncClient,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    response = await get_while_failing(client, monkeypatch, error)
+    response = await get_while_failing(core_client, monkeypatch, error)
 
     assert response.status_code == 500
     assert response.json() == {
@@ -73,9 +70,9 @@ async def test_an_unforeseen_error_shows_nothing_and_is_logged_once(
     ids=repr,
 )
 async def test_a_database_that_does_not_answer_is_unavailable(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    response = await get_while_failing(client, monkeypatch, error)
+    response = await get_while_failing(core_client, monkeypatch, error)
 
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
@@ -83,38 +80,32 @@ async def test_a_database_that_does_not_answer_is_unavailable(
 
 @pytest.mark.parametrize("error", [HTTPException(403, "No."), ForbiddenException("No.")], ids=repr)
 async def test_an_error_that_a_service_raises_on_purpose_is_shown(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    response = await get_while_failing(client, monkeypatch, error)
+    response = await get_while_failing(core_client, monkeypatch, error)
 
     assert response.status_code == 403
     assert response.json()["title"] == "Forbidden"
     assert response.json()["detail"] == "No."
 
 
-async def test_a_foreign_key_that_points_nowhere_is_a_conflict(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("item", [{"name": "Ada"}, {"name": "Grace", "parent_id": 2**31 - 1}])
+async def test_a_name_that_exists_or_a_parent_that_does_not_is_a_conflict(
+    core_client: httpx.AsyncClient, item: dict[str, object]
 ) -> None:
-    metadata = MetaData()
-    Table("parents", metadata, Column("id", Integer, primary_key=True))
-    children = Table("children", metadata, Column("parent_id", ForeignKey("parents.id")))
-    async with config.engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    with pytest.raises(IntegrityError) as caught:
-        async with config.engine.begin() as connection:
-            await connection.execute(insert(children).values(parent_id=7))
-    async with config.engine.begin() as connection:
-        await connection.run_sync(metadata.drop_all)
+    assert (await core_client.post("/items", json={"name": "Ada"})).status_code == 200
 
-    response = await get_while_failing(client, monkeypatch, caught.value)
+    response = await core_client.post("/items", json=item)
 
     assert response.status_code == 409
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert "core_items" not in response.text
 
 
 async def test_a_row_that_is_gone_meanwhile_is_a_conflict(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    response = await get_while_failing(client, monkeypatch, StaleDataError(INSIDE))
+    response = await get_while_failing(core_client, monkeypatch, StaleDataError(INSIDE))
 
     assert response.status_code == 409
 
@@ -122,19 +113,20 @@ async def test_a_row_that_is_gone_meanwhile_is_a_conflict(
 async def test_an_unknown_path_or_method_is_a_problem(client: httpx.AsyncClient) -> None:
     for response, status in [
         (await client.get("/nowhere"), 404),
-        (await client.put("/examples"), 405),
+        (await client.put("/"), 405),
     ]:
         assert response.status_code == status
         assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["X-Request-ID"]
 
 
-async def test_a_wrong_method_is_told_all_the_right_ones(client: httpx.AsyncClient) -> None:
-    assert (await client.put("/examples")).headers["Allow"] == "GET, POST"
-    assert (await client.put("/examples/1")).headers["Allow"] == "DELETE, GET, PATCH"
+async def test_a_wrong_method_is_told_all_the_right_ones(core_client: httpx.AsyncClient) -> None:
+    assert (await core_client.put("/items")).headers["Allow"] == "GET, POST"
+    assert (await core_client.put("/items/1")).headers["Allow"] == "DELETE, GET"
 
 
-async def test_not_every_error_of_a_hostile_body_is_named(client: httpx.AsyncClient) -> None:
-    response = await client.post("/examples", json={f"unknown{key}": 0 for key in range(1000)})
+async def test_not_every_error_of_a_hostile_body_is_named(core_client: httpx.AsyncClient) -> None:
+    response = await core_client.post("/items", json={f"unknown{key}": 0 for key in range(1000)})
 
     assert response.status_code == 422
     assert len(response.json()["errors"]) == 100

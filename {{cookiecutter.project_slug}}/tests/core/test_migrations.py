@@ -4,8 +4,9 @@ from typing import TypeVar
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Table, inspect, text
 
 from src.config import config
 from src.core.migrations import CONFIG
@@ -43,10 +44,8 @@ def test_migrations_make_the_entities_tables_and_take_them_back() -> None:
     command.check(CONFIG)
 
 
+@pytest.mark.usefixtures("table")
 def test_an_entity_without_a_migration_is_noticed() -> None:
-    command.downgrade(CONFIG, "base")
-    command.stamp(CONFIG, "head")
-
     with pytest.raises(CommandError, match="add_table"):
         command.check(CONFIG)
 
@@ -61,8 +60,13 @@ def test_migrations_go_on_from_what_a_start_made() -> None:
     command.upgrade(CONFIG, "head")
 
 
-def test_a_start_leaves_a_migrated_database_alone(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("table")
+def test_a_start_leaves_a_migrated_database_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command.downgrade(CONFIG, "base")
+    # As code with a newer migration would, whether or not the app has any.
+    monkeypatch.setattr(ScriptDirectory, "get_heads", lambda _: ["newer"])
 
     asyncio.run(config.create_all())
 
@@ -70,7 +74,10 @@ def test_a_start_leaves_a_migrated_database_alone(caplog: pytest.LogCaptureFixtu
     assert "alembic upgrade head" in caplog.text
 
 
-def test_a_start_leaves_tables_of_unknown_origin_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_start_leaves_tables_of_unknown_origin_alone(
+    table: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    on_database(table.create)
     on_database(lambda connection: connection.execute(text("DROP TABLE alembic_version")))
 
     asyncio.run(config.create_all())
