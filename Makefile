@@ -11,7 +11,7 @@ APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: app test lint format lock bench clean
+.PHONY: app test lint format lock examples bench clean
 
 # Render a project, install it and serve it.
 app: $(READY)
@@ -39,6 +39,10 @@ format: $(READY)
 # Pin the newest versions in what will be the rendered requirements.txt.
 lock: $(READY)
 	$(BIN)/python -m tests.lock
+
+# Write the rendered src/examples anew, as the scaffold makes it.
+examples: $(READY)
+	$(BIN)/python -m tests.examples
 
 bench: $(READY)
 	$(BIN)/python benchmarks/generation.py

@@ -20,16 +20,17 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
 # What the app, its dependencies and its tools are called: a project of that name would stand in
 # the way of an import, or depend on itself.
 TAKEN = """
-    aiomysql aiosqlite alembic annotated-doc annotated-types anyio app ast-serialize astor
-    async-timeout asyncpg backports-asyncio-runner black certifi cffi cfgv charset-normalizer click
-    colorama config core cryptography detect-secrets distlib dotenv examples exceptiongroup execnet
-    fastapi filelock greenlet h11 httpcore httptools httpx identify idna iniconfig injector librt
-    main mako markupsafe migrations mypy mypy-extensions nest nodeenv packaging pathspec pip
-    pip-audit platformdirs pluggy pre-commit pycparser pydantic pydantic-core pygments pymysql
-    pynest pynest-api pytest pytest-asyncio pytest-xdist python-discovery python-dotenv pyyaml
-    requests ruff scaffold setuptools sqlalchemy src starlette structlog templates test tests tomli
-    typing-extensions typing-inspection typings urllib3 uv uvicorn uvloop venv virtualenv watchfiles
-    websockets yaml
+    aiomysql aiosqlite alembic annotated-doc annotated-types anyio app arrow ast-serialize astor
+    async-timeout asyncpg backports-asyncio-runner binaryornot black certifi cffi cfgv
+    charset-normalizer click colorama config cookiecutter core cryptography dateutil detect-secrets
+    distlib dotenv examples exceptiongroup execnet fastapi filelock greenlet h11 httpcore httptools
+    httpx identify idna iniconfig injector jinja2 libcst librt main mako markdown-it-py markupsafe
+    mdurl migrations mypy mypy-extensions nest nodeenv packaging pathspec pip pip-audit platformdirs
+    pluggy pluralizer pre-commit pycparser pydantic pydantic-core pygments pymysql pynest pynest-api
+    pytest pytest-asyncio pytest-xdist python-dateutil python-discovery python-dotenv python-slugify
+    pyyaml pyyaml-ft requests rich ruff scaffold setuptools six slugify sqlalchemy src starlette
+    structlog templates test tests text-unidecode tomli typing-extensions typing-inspection typings
+    tzdata urllib3 uv uvicorn uvloop venv virtualenv watchfiles websockets yaml
 """
 
 

@@ -1,6 +1,9 @@
+import importlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 from uuid import uuid4
 
@@ -28,6 +31,20 @@ def render(cookies_session: Cookies) -> Render:
         return result.project_path
 
     return render
+
+
+@pytest.fixture(scope="session")
+def rendered(render: Render) -> Path:
+    """Render the default project."""
+    return render()
+
+
+@pytest.fixture(scope="session")
+def scaffold(rendered: Path) -> Iterator[ModuleType]:
+    """Import the scaffold of a rendered project."""
+    sys.path.insert(0, str(rendered))
+    yield importlib.import_module("scaffold.__main__")
+    sys.path.remove(str(rendered))
 
 
 @pytest.fixture(scope="session", params=legs(COMBINATIONS))

@@ -52,7 +52,7 @@ class ExamplesController:
     ) -> Example:
         return await self.service.update_example(example_id, changes, session)
 
-    @Delete("/{example_id}", status_code=204, responses=problems(404))
+    @Delete("/{example_id}", status_code=204, responses=problems(404, 409))
     async def remove_example(
         self, example_id: Id, session: AsyncSession = Depends(config.get_db)
     ) -> None:

@@ -34,6 +34,6 @@ class ExamplesController:
     async def update_example(self, example_id: Id, changes: ExampleUpdate) -> Example:
         return await self.service.update_example(example_id, changes)
 
-    @Delete("/{example_id}", status_code=204, responses=problems(404))
+    @Delete("/{example_id}", status_code=204, responses=problems(404, 409))
     async def remove_example(self, example_id: Id) -> None:
         await self.service.remove_example(example_id)

@@ -132,6 +132,9 @@ Integer = Annotated[
     int, Field(strict=True, ge=-MAX_INTEGER - 1, le=MAX_INTEGER), BeforeValidator(_read_whole)
 ]
 
+#: For a foreign key: the `Id` of another row.
+Reference = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER), BeforeValidator(_read_whole)]
+
 #: For a column of `BigInteger`: 64 bits. Clients whose numbers are floats, as JavaScript's, lose
 #: digits beyond 2**53; so does FastAPI, which is why the document has no bounds but a format.
 BigInteger = Annotated[

@@ -1,20 +1,14 @@
-from typing import Annotated
-
-from pydantic import Field
-
-from src.core.models import OMITTED, Id, InputModel, OutputModel, Text
-
-Name = Annotated[Text, Field(max_length=100)]
+from src.core.models import OMITTED, Id, InputModel, OutputModel, ShortText
 
 
 class ExampleCreate(InputModel):
-    name: Name
+    name: ShortText
 
 
 class ExampleUpdate(InputModel):
-    name: Name = OMITTED
+    name: ShortText = OMITTED
 
 
 class Example(OutputModel):
     id: Id
-    name: Name
+    name: ShortText

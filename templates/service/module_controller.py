@@ -1,0 +1,43 @@
+[% set one, many, variable = cookiecutter.singular, cookiecutter.many, cookiecutter.variable %]
+[% set Class, Model = cookiecutter.singular_class, cookiecutter.model %]
+[% set unique = cookiecutter.fields | selectattr("unique") | list %]
+[% set references = cookiecutter.fields | selectattr("reference") | list %]
+from fastapi import Request, Response
+from nest.core import Controller, Delete, Get, Patch, Post
+
+from src.core.errors import problems
+from src.core.models import Id
+from src.core.paging import After, Limit, Page
+
+from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
+from .[[ cookiecutter.module_name ]]_service import [[ cookiecutter.plural_class ]]Service
+
+
+@Controller("[[ cookiecutter.route ]]", tag="[[ cookiecutter.module_name ]]")
+class [[ cookiecutter.plural_class ]]Controller:
+    def __init__(self, service: [[ cookiecutter.plural_class ]]Service) -> None:
+        self.service = service
+
+    @Post("/", response_model=[[ Model ]], status_code=201[[ ", responses=problems(409)" if unique or references ]])
+    async def add_[[ one ]](
+        self, [[ variable ]]: [[ Class ]]Create, request: Request, response: Response
+    ) -> [[ Model ]]:
+        added = await self.service.add_[[ one ]]([[ variable ]])
+        response.headers["Location"] = request.url_for("get_[[ one ]]", [[ one ]]_id=added.id).path
+        return added
+
+    @Get("/", response_model=Page[ [[ Model ]] ])
+    async def get_[[ many ]](self, limit: Limit = 20, after: After = 0) -> Page[ [[ Model ]] ]:
+        return await self.service.get_[[ many ]](limit, after)
+
+    @Get("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404))
+    async def get_[[ one ]](self, [[ one ]]_id: Id) -> [[ Model ]]:
+        return await self.service.get_[[ one ]]([[ one ]]_id)
+
+    @Patch("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404, 409))
+    async def update_[[ one ]](self, [[ one ]]_id: Id, changes: [[ Class ]]Update) -> [[ Model ]]:
+        return await self.service.update_[[ one ]]([[ one ]]_id, changes)
+
+    @Delete("/{[[ one ]]_id}", status_code=204, responses=problems(404, 409))
+    async def remove_[[ one ]](self, [[ one ]]_id: Id) -> None:
+        await self.service.remove_[[ one ]]([[ one ]]_id)

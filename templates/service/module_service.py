@@ -1,0 +1,68 @@
+[% set one, many, variable = cookiecutter.singular, cookiecutter.many, cookiecutter.variable %]
+[% set Class, Model = cookiecutter.singular_class, cookiecutter.model %]
+from fastapi import HTTPException
+from nest.core import Injectable
+from nest.core.decorators.database import async_db_request_handler
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.config import config
+from src.core.paging import Page
+
+from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
+from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
+
+
+@Injectable
+class [[ cookiecutter.plural_class ]]Service:
+    def __init__(self) -> None:
+        self.orm_config = config
+        self.session = self.orm_config.get_session
+
+    @async_db_request_handler
+    async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create) -> [[ Model ]]:
+        new_[[ one ]] = [[ Class ]]Entity(**[[ variable ]].model_dump())
+        async with self.session() as session:
+            session.add(new_[[ one ]])
+            await session.commit()
+            return [[ Model ]].model_validate(new_[[ one ]])
+
+    @async_db_request_handler
+    async def get_[[ many ]](self, limit: int, after: int) -> Page[ [[ Model ]] ]:
+        query = (
+            select([[ Class ]]Entity)
+            .where([[ Class ]]Entity.id > after)
+            .order_by([[ Class ]]Entity.id)
+            .limit(limit + 1)
+        )
+        async with self.session() as session:
+            result = await session.execute(query)
+            return Page[ [[ Model ]] ].of(result.scalars().all(), limit)
+
+    @async_db_request_handler
+    async def get_[[ one ]](self, [[ one ]]_id: int) -> [[ Model ]]:
+        async with self.session() as session:
+            [[ variable ]] = await self._find([[ one ]]_id, session)
+            return [[ Model ]].model_validate([[ variable ]])
+
+    @async_db_request_handler
+    async def update_[[ one ]](self, [[ one ]]_id: int, changes: [[ Class ]]Update) -> [[ Model ]]:
+        async with self.session() as session:
+            [[ variable ]] = await self._find([[ one ]]_id, session)
+            for name, value in changes.model_dump(exclude_unset=True).items():
+                setattr([[ variable ]], name, value)
+            await session.commit()
+            return [[ Model ]].model_validate([[ variable ]])
+
+    @async_db_request_handler
+    async def remove_[[ one ]](self, [[ one ]]_id: int) -> None:
+        async with self.session() as session:
+            [[ variable ]] = await self._find([[ one ]]_id, session)
+            await session.delete([[ variable ]])
+            await session.commit()
+
+    async def _find(self, [[ one ]]_id: int, session: AsyncSession) -> [[ Class ]]Entity:
+        [[ variable ]] = await session.get([[ Class ]]Entity, [[ one ]]_id)
+        if [[ variable ]] is None:
+            raise HTTPException(404, f"There is no [[ one | replace("_", " ") ]] {[[ one ]]_id}.")
+        return [[ variable ]]

@@ -1,0 +1,72 @@
+"""The rendered `examples`, which are what the scaffold of a project makes.
+
+`python -m tests.examples` writes them anew in the template, after a change of the scaffold.
+"""
+
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+from .projects import SESSION_STYLES, SOURCE, TEMPLATE, files, run
+
+MODULE = ("src/examples", "tests/examples", "migrations/versions")
+#: The files that a session style has its own of.
+OF_STYLE = ("examples_controller.py", "examples_service.py")
+
+
+def scaffolded(project: Path, folder: Path) -> Path:
+    """Make a copy of a project in which its scaffold has made `examples` instead of the template.
+
+    Args:
+        project: a rendered project.
+        folder: where the copy goes.
+
+    Returns:
+        The copy. The migration has the name and the revision of the rendered one.
+    """
+    copy = folder / project.name
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".*_cache", ".venv"))
+    for path in MODULE:
+        shutil.rmtree(copy / path)
+    app_module = copy / "src" / "app_module.py"
+    lines = app_module.read_text(encoding="utf-8").splitlines(keepends=True)
+    others = [line for line in lines if "ExamplesModule" not in line]
+    assert len(others) == len(lines) - 2
+    app_module.write_text("".join(others), encoding="utf-8")
+
+    run([sys.executable, "-m", "scaffold", "examples"], copy, PYTHONDONTWRITEBYTECODE="1")
+
+    [migration] = (copy / "migrations" / "versions").iterdir()
+    text = re.sub(r'(?m)^revision = ".*"$', 'revision = "0001"', migration.read_text("utf-8"))
+    migration.unlink()
+    migration.with_name("0001_create_examples.py").write_text(text, encoding="utf-8")
+    return copy
+
+
+def main() -> None:
+    """Write the examples of the template."""
+    for style in SESSION_STYLES:
+        with tempfile.TemporaryDirectory() as folder:
+            project = cookiecutter(
+                str(TEMPLATE),
+                no_input=True,
+                default_config=True,
+                output_dir=folder,
+                extra_context={"session_style": style},
+            )
+            made = scaffolded(Path(project), Path(folder, "scaffolded"))
+            for path in files(made):
+                if path.parent.as_posix() in MODULE:
+                    of_style = path.name in OF_STYLE
+                    target = (
+                        TEMPLATE / "templates" / style / path.name if of_style else SOURCE / path
+                    )
+                    shutil.copyfile(made / path, target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What the scaffold of a project makes: checked, migrated, tested and served, on every database."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from . import servers
+from .projects import Combination, run
+from .serving import free_port, serving
+from .test_scaffold import FIELDS, NAMES
+
+pytestmark = pytest.mark.matrix
+
+#: How many modules of any kind one project gets.
+MODULES = 12
+GIT = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+EVERY_TYPE = (
+    "name:str:unique note:text size:int count:bigint:index ratio:float price:decimal open:bool "
+    "day:date at:datetime:unique key:uuid:unique extra:json name2:str? note2:text? "
+    "size2:int?:unique count2:bigint? ratio2:float? price2:decimal?:unique open2:bool? "
+    "day2:date?:index at2:datetime? key2:uuid? extra2:json? example:ref(examples)?:unique"
+)
+
+
+def commands(project: Path, heading: str) -> list[str]:
+    """Find what the README's section has to be typed."""
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    _, _, section = readme.partition(f"\n{heading}\n")
+    return re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
+
+
+@pytest.fixture
+def variables(
+    combination: Combination,
+    project: Path,
+    settings: dict[str, str],
+    database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, str]:
+    """Have a copy of the project use its environment, a database of its own, and no network."""
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    return settings | {
+        f"{combination.database.upper()}_DB_NAME": database,
+        "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
+        "UV_OFFLINE": "1",
+        "MYPY_CACHE_DIR": str(tmp_path_factory.getbasetemp() / "mypy"),
+    }
+
+
+def test_modules_are_as_good_as_the_examples(
+    project: Path, variables: dict[str, str], tmp_path: Path
+) -> None:
+    """Run the README's commands on modules, and one for a module of every type."""
+    # It installs what the copy is to use.
+    run("uv sync --quiet", project)
+    folder = tmp_path / "my-app"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
+    [orders, *others, undo, clean] = commands(folder, "## A new module")
+    assert orders == "make module name=orders"
+    run([*GIT, "init", "--quiet"], folder)
+
+    for command in (orders, f"make module name=things fields='{EVERY_TYPE}'", *others):
+        before = commit(folder)
+        run(command, folder, **variables)
+    # What the README takes back is the last one.
+    run(undo, folder)
+    run(clean, folder)
+    assert run([*GIT, "status", "--porcelain"], folder) == ""
+    assert commit(folder) == before
+    run(others[-1], folder, **variables)
+
+    run("make lint", folder, **variables)
+    run("make migrate", folder, **variables)
+    run("uv run alembic check", folder, **variables)
+    modules = ("orders", "things", "invoices", "order_items", "core/test_migrations.py")
+    tests = " ".join(f"tests/{name}" for name in modules)
+    assert re.search(r"\d+ passed", run(f"uv run pytest {tests}", folder, **variables))
+    port = free_port()
+    with serving("uv run python main.py", folder, port, variables) as client:
+        use(client)
+
+
+def commit(folder: Path) -> str:
+    """Commit what is there, and return what that is."""
+    run([*GIT, "add", "."], folder)
+    run([*GIT, "commit", "--quiet", "--allow-empty", "--message", "A module"], folder)
+    return run([*GIT, "rev-parse", "HEAD^{tree}"], folder)
+
+
+def use(client: httpx.Client) -> None:
+    """Use modules that refer to each other, in the right way and in a wrong one."""
+    order = client.post("/orders", json={"name": "Tea"})
+    invoice = {"number": "1", "order_id": order.json()["id"], "total": "12.5"}
+    added = client.post("/invoices", json=invoice)
+    assert added.status_code == 201, added.text
+    assert added.json() == {**invoice, "id": 1, "total": "12.50", "sent_at": None, "note": None}
+    sent = client.patch("/invoices/1", json={"sent_at": "2026-11-23T12:00:00.5+02:00"}).json()
+    assert sent["sent_at"] == "2026-11-23T10:00:00.500000Z"
+    item = client.post("/shop/items", json={"order_id": 1, "amount": 2})
+    assert item.headers["Location"] == "/shop/items/1"
+
+    for response, status in [
+        (client.delete("/orders/1"), 409),
+        (client.post("/invoices", json=invoice), 409),
+        (client.post("/shop/items", json={"order_id": 7, "amount": 2}), 409),
+        (client.post("/shop/items", json={"order_id": "1", "amount": 2}), 422),
+        (client.post("/shop/items", json={"order_id": 1, "amount": 2**31}), 422),
+    ]:
+        assert response.status_code == status, response.text
+        assert response.headers["Content-Type"] == "application/problem+json"
+    for path in ("/invoices/1", "/shop/items/1", "/orders/1"):
+        assert client.delete(path).status_code == 204
+
+
+@pytest.mark.xdist_group("sqlite-service")
+def test_any_module_passes_its_tests(scaffold: ModuleType, rendered: Path, tmp_path: Path) -> None:
+    """Make modules of any names and fields, as long as they are not refused, and use them all."""
+    project = Path(shutil.copytree(rendered, tmp_path / "my-app"))
+    made: list[str] = []
+
+    @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(name=NAMES, fields=st.lists(FIELDS, min_size=1, max_size=4).map(" ".join))
+    def make(name: str, fields: str) -> None:
+        if len(made) == MODULES:
+            return
+        with contextlib.suppress(scaffold.RefusedError):
+            names = scaffold.make_names(name)
+            scaffold.make_module(scaffold.Project(project), names, fields)
+            made.append(names.module)
+
+    make()
+    assert len(made) == MODULES
+    run("make lint", project)
+    tests = " ".join(f"tests/{name}" for name in [*made, "core/test_migrations.py"])
+    assert re.search(r"\d+ passed", run(f"uv run pytest {tests}", project))

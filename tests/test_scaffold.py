@@ -1,0 +1,441 @@
+"""`make module` in a rendered project: what it is asked for, and what it does to the project.
+
+Here the scaffold runs in this process; `test_modules.py` uses what it makes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .conftest import Render
+from .examples import scaffolded
+from .projects import SESSION_STYLES, environment, files, run
+
+
+@pytest.fixture
+def project(rendered: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(rendered, tmp_path / "my-app"))
+
+
+Make = Callable[..., list[str]]
+
+
+@pytest.fixture
+def make(scaffold: ModuleType, project: Path) -> Make:
+    """Make a module in the project, as the command does."""
+
+    def make(name: str, fields: str = "", singular: str = "", route: str = "") -> list[str]:
+        names = scaffold.make_names(name, singular, route)
+        told: list[str] = scaffold.make_module(scaffold.Project(project), names, fields)
+        return told
+
+    return make
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    return {path.as_posix(): (project / path).read_bytes() for path in files(project)}
+
+
+@pytest.mark.parametrize("style", SESSION_STYLES)
+def test_the_examples_are_what_the_scaffold_makes(
+    style: str, render: Render, tmp_path: Path
+) -> None:
+    project = render(session_style=style)
+
+    assert contents(scaffolded(project, tmp_path)) == contents(project), "run `make examples`"
+
+
+def test_the_variables_of_the_template_are_those_it_gets(
+    scaffold: ModuleType, rendered: Path
+) -> None:
+    settings = scaffold.json.loads((rendered / scaffold.TEMPLATE / "cookiecutter.json").read_text())
+
+    context = scaffold.make_context(scaffold.make_names("orders"), [], None)
+
+    assert {name for name in settings if not name.startswith("_")} | {"fields"} == context.keys()
+
+
+def test_says_what_it_does(project: Path) -> None:
+    command = [sys.executable, "-m", "scaffold", "Order items", "--route", "/shop/items"]
+    before = contents(project)
+
+    told = run(command, project, PYTHONDONTWRITEBYTECODE="1").splitlines()
+
+    after = contents(project)
+    created = {line.removeprefix("CREATE ") for line in told if line.startswith("CREATE ")}
+    updated = {line.removeprefix("UPDATE ") for line in told if line.startswith("UPDATE ")}
+    assert created == after.keys() - before.keys()
+    assert updated == {name for name in before if before[name] != after[name]}
+    assert updated == {"src/app_module.py"}
+    assert {
+        f"src/order_items/{name}.py"
+        for name in (
+            "__init__",
+            "order_items_controller",
+            "order_items_entity",
+            "order_items_model",
+            "order_items_module",
+            "order_items_service",
+        )
+    } < created
+    assert "POST   /shop/items" in told
+    assert "DELETE /shop/items/{order_item_id}" in told
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["order_items", "OrderItems", "orderItems", "order-items", "Order items", "  Order_Items "],
+)
+def test_a_name_may_be_spelled_in_any_way(scaffold: ModuleType, name: str) -> None:
+    names = scaffold.make_names(name)
+
+    assert names.module == "order_items"
+    assert names.singular == "order_item"
+    assert names.plural_class == "OrderItems"
+    assert names.singular_class == "OrderItem"
+    assert names.route == "order_items"
+
+
+@pytest.mark.parametrize(
+    ("name", "singular"),
+    [
+        ("orders", "order"),
+        ("order", "order"),
+        ("companies", "company"),
+        ("people", "person"),
+        ("addresses", "address"),
+        ("status", "status"),
+        ("sheep", "sheep"),
+        ("HTTPLogs", "http_log"),
+        ("orders2", "orders2"),
+    ],
+)
+def test_derives_the_singular(scaffold: ModuleType, name: str, singular: str) -> None:
+    assert scaffold.make_names(name).singular == singular
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": ""}, "name: .*words of letters"),
+        ({"name": "2fast"}, "name: .*words of letters"),
+        ({"name": "order!"}, "name: .*words of letters"),
+        ({"name": "../orders"}, "name: .*words of letters"),
+        ({"name": "bücher"}, "name: .*words of letters"),
+        ({"name": "class"}, "name: 'class' is a keyword"),
+        ({"name": "json"}, "name: 'json' is a module of Python"),
+        ({"name": "core"}, "name: 'core' is a part of the app"),
+        ({"name": "Config"}, "name: 'config' is a part of the app"),
+        ({"name": "app"}, "name: 'app' is a part of the app"),
+        ({"name": "aux"}, "name: 'aux' is a device"),
+        ({"name": "sqlite_things"}, "name: 'sqlite_things' is kept"),
+        ({"name": "o" * 41}, "name: .* is over 40 characters"),
+        ({"name": "examples"}, r"name: src/examples exists"),
+        ({"name": "app_module"}, r"name: src/app_module\.py exists"),
+        ({"name": "throwaway"}, r"name: tests/throwaway\.py exists"),
+        ({"name": "health"}, "route: /health is in the way of /health/"),
+        ({"name": "orders", "route": "/examples"}, "route: /examples is in the way of /examples"),
+        ({"name": "orders", "route": "/examples/old"}, "route: /examples/old is in the way of"),
+        ({"name": "orders", "route": "/docs"}, "route: /docs is in the way of /docs"),
+        ({"name": "orders", "route": "/"}, "route: '/' is not made of"),
+        ({"name": "orders", "route": "/{x}"}, "route: '/{x}' is not made of"),
+        ({"name": "orders", "route": "/Orders"}, "route: '/Orders' is not made of"),
+        ({"name": "orders", "singular": "example"}, "singular: .*get_example already"),
+        ({"name": "orders", "singular": "a b!"}, "singular: .*words of letters"),
+        ({"name": "os"}, "name: 'os' is a module of Python"),
+        ({"name": "orders", "singular": "o"}, "singular: 'o' makes a class O, which reads as"),
+        ({"name": "exceptions"}, "singular: 'exception' makes a class Exception"),
+        ({"name": "nones"}, "singular: 'none' makes a class None"),
+        ({"name": "dates"}, "singular: 'date' makes a Date"),
+        ({"name": "texts"}, "singular: 'text' makes a Text"),
+        ({"name": "orders", "fields": "number"}, "fields: number has no type; the types are str, "),
+        ({"name": "orders", "fields": "number:string"}, "fields: number has 'string', .*str, text"),
+        (
+            {"name": "orders", "fields": "number:str:uniq"},
+            "fields: number has 'uniq', .*unique and",
+        ),
+        ({"name": "orders", "fields": "number:str:int"}, "fields: number has 'int', .*too many"),
+        ({"name": "orders", "fields": "number:unique?:str"}, r"fields: number has 'unique\?'"),
+        ({"name": "orders", "fields": "Number:str"}, "fields: 'Number' is not two or more"),
+        ({"name": "orders", "fields": "_a:str"}, "fields: '_a' is not two or more"),
+        ({"name": "orders", "fields": "class:str"}, "fields: 'class' means something else"),
+        ({"name": "orders", "fields": "id:int"}, "fields: 'id' means something else"),
+        ({"name": "orders", "fields": "json:json"}, "fields: 'json' means something else"),
+        ({"name": "orders", "fields": "metadata:json"}, "fields: 'metadata' means something else"),
+        ({"name": "orders", "fields": "str:str"}, "fields: 'str' means something else"),
+        ({"name": "orders", "fields": "aa:str aa:int"}, "fields: 'aa' is given twice"),
+        ({"name": "orders", "fields": "aa:text:unique"}, "fields: aa cannot be unique"),
+        ({"name": "orders", "fields": "aa:json:index"}, "fields: aa cannot be index"),
+        ({"name": "orders", "fields": "aa:bool:unique"}, "fields: aa cannot be unique"),
+        ({"name": "orders", "fields": f"{'a' * 60}:int"}, "fields: .*names of over 63"),
+        ({"name": "orders", "fields": "aa:ref(nothing)"}, r"fields: ref\(nothing\) needs a module"),
+        ({"name": "orders", "fields": "aa:ref(orders)"}, r"fields: ref\(orders\) needs a module"),
+        ({"name": "orders", "fields": "aa:ref(core)"}, r"fields: ref\(core\) needs a module"),
+        ({"name": "orders", "fields": "aa:ref()"}, "fields: '' is not made of"),
+        ({"name": "orders", "fields": "aa:str:ref(examples)"}, "fields: aa is a ref, which has no"),
+    ],
+    ids=str,
+)
+def test_refuses_what_cannot_be(
+    scaffold: ModuleType, make: Make, project: Path, given: dict[str, str], message: str
+) -> None:
+    before = contents(project)
+
+    with pytest.raises(scaffold.RefusedError, match=f"^{message}") as refused:
+        make(**given)
+
+    assert "\n" not in str(refused.value)
+    assert contents(project) == before
+
+
+def test_refuses_in_one_line(project: Path) -> None:
+    command = [sys.executable, "-m", "scaffold", "orders", "--fields", "number:string"]
+
+    result = subprocess.run(
+        command, cwd=project, env=environment(), capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("fields: number has 'string'")
+    assert result.stderr.count("\n") == 1
+
+
+def test_needs_one_newest_migration(scaffold: ModuleType, make: Make, project: Path) -> None:
+    versions = project / "migrations" / "versions"
+    text = (versions / "0001_create_examples.py").read_text()
+    (versions / "other.py").write_text(text.replace('revision = "0001"', 'revision: str = "other"'))
+
+    with pytest.raises(scaffold.RefusedError, match=r"2 heads, 0001 and other; .* merge heads"):
+        make("orders")
+
+    merged = text.replace('"0001"', '"both"').replace("= None", '= ("0001", "other")', 1)
+    (versions / "merged.py").write_text(merged)
+    make("orders")
+    [migration] = versions.glob("*_create_orders.py")
+    assert 'down_revision = "both"' in migration.read_text()
+
+
+def test_a_table_that_migrations_keep_is_no_room(
+    scaffold: ModuleType, make: Make, project: Path
+) -> None:
+    make("orders")
+    for folder in ("src/orders", "tests/orders"):
+        shutil.rmtree(project / folder)
+
+    with pytest.raises(scaffold.RefusedError, match=r"name: migrations/.* makes a table 'orders'"):
+        make("orders")
+
+    [migration] = project.glob("migrations/versions/*_create_orders.py")
+    migration.unlink()
+    before = contents(project)["src/app_module.py"]
+    told = make("orders")
+    assert contents(project)["src/app_module.py"] == before, "registered twice"
+    assert not [line for line in told if line.startswith("UPDATE")]
+
+
+APP_MODULE = """\
+# The app.
+from nest.core import Module
+{imports}
+
+@Module(  # what it is made of
+    controllers=[],
+    imports={entries},
+)
+class AppModule:
+    pass
+"""
+COMMENTED = """[
+        AModule,  # a
+        # then
+        ZModule,  # z
+        # end
+    ]"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ("[]", "[OrdersModule]"),
+        ("[AModule]", "[AModule, OrdersModule]"),
+        ("[AModule, ZModule,]", "[AModule, ZModule, OrdersModule,]"),
+        ("[*MODULES]", "[*MODULES, OrdersModule]"),
+        (COMMENTED, COMMENTED.replace("# z\n", "# z\n        OrdersModule,\n")),
+        (
+            "[\n        AModule,\n        ZModule  # no comma\n    ]",
+            "[\n        AModule,\n        ZModule,  # no comma\n        OrdersModule\n    ]",
+        ),
+        ("[AModule, OrdersModule]", "[AModule, OrdersModule]"),
+    ],
+)
+def test_registers_as_a_careful_person_would(
+    scaffold: ModuleType, entries: str, expected: str, newline: str
+) -> None:
+    imports = "\nfrom .a.a_module import AModule  # a\nfrom .z.z_module import ZModule\n"
+    added = f"{imports}from .orders.orders_module import OrdersModule\n"
+    # Not UTF-8: the file says so itself.
+    coding = "# -*- coding: latin-1 -*-\n# é\n"
+
+    def source(imports: str, entries: str) -> bytes:
+        text = coding + APP_MODULE.format(imports=imports, entries=entries)
+        return text.replace("\n", newline).encode("latin-1")
+
+    names = scaffold.make_names("orders")
+    registered = scaffold.register(source(imports, entries), names)
+
+    assert registered == source(added, expected)
+    assert scaffold.register(registered, names) == registered
+
+
+@pytest.mark.parametrize("tidy", [True, False])
+def test_keeps_the_order_of_imports(make: Make, project: Path, *, tidy: bool) -> None:
+    app_module = project / "src" / "app_module.py"
+    text = app_module.read_text(encoding="utf-8")
+    line = "from .app_controller import AppController\n"
+    if not tidy:
+        app_module.write_text(line + text.replace(line, ""), encoding="utf-8")
+
+    make("apples")
+
+    lines = app_module.read_text(encoding="utf-8").splitlines()
+    place = lines.index("from .apples.apples_module import ApplesModule")
+    before = "from .app_service import APP_INFO, AppService"
+    assert lines[place - 1] == (
+        before if tidy else "from .examples.examples_module import ExamplesModule"
+    )
+    run(["ruff", "format", "--check", "--no-cache", "src/app_module.py"], project)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("imports=[", "imports=MODULES + ["), "has no list of `imports`"),
+        (("imports=[", "exports=["), "has no list of `imports`"),
+        (("@Module(", "@Module(imports=[])\nclass B: pass\n@Module("), "or several"),
+        (("from .app_c", "from .x import OrdersModule\nfrom .app_c"), "has another OrdersModule"),
+        (("class AppModule:", "class AppModule"), "is no Python"),
+    ],
+)
+def test_leaves_an_unusual_app_module_alone(
+    scaffold: ModuleType, project: Path, change: tuple[str, str], reason: str
+) -> None:
+    app_module = project / "src" / "app_module.py"
+    app_module.write_text(app_module.read_text(encoding="utf-8").replace(*change, 1))
+    before = app_module.read_bytes()
+    changed = project / "changed.py"
+
+    told = scaffold.add_registration(scaffold.make_names("orders"), app_module, changed)
+
+    assert reason in told
+    assert app_module.read_bytes() == before
+    assert not changed.exists()
+
+
+def test_says_what_to_add_to_an_unusual_app_module(make: Make, project: Path) -> None:
+    app_module = project / "src" / "app_module.py"
+    text = app_module.read_text(encoding="utf-8").replace("imports=[", "imports=[]+[")
+    app_module.write_text(text, encoding="utf-8")
+
+    told = make("orders")
+
+    assert app_module.read_text(encoding="utf-8") == text
+    assert "from .orders.orders_module import OrdersModule" in told
+    assert "        OrdersModule," in told
+
+
+def test_a_failure_leaves_nothing(make: Make, project: Path) -> None:
+    """Fail when half of the files are written: the tests' folder is none."""
+    shutil.rmtree(project / "tests")
+    (project / "tests").write_text("not a folder")
+    before = contents(project)
+    folders = sorted(path for path in project.rglob("*") if path.is_dir())
+
+    with pytest.raises(OSError, match="tests"):
+        make("orders")
+
+    assert contents(project) == before
+    assert sorted(path for path in project.rglob("*") if path.is_dir()) == folders
+
+
+@pytest.mark.parametrize("broken", ["[[ nothing.at_all ]]", "[% if %]", "class :"])
+def test_an_error_of_the_team_s_own_template_is_one_line(
+    scaffold: ModuleType, make: Make, project: Path, broken: str
+) -> None:
+    [entity] = (project / "scaffold" / "module").rglob("*_entity.py")
+    entity.write_text(broken)
+    before = contents(project)
+
+    with pytest.raises(
+        scaffold.RefusedError, match=r"^scaffold/module has an error: .."
+    ) as refused:
+        make("orders")
+
+    assert "\n" not in str(refused.value)
+    assert contents(project) == before
+
+
+NAMES = st.one_of(
+    st.text("abcdeorstuvxyz0123_- ABCXYZ", min_size=1, max_size=12),
+    st.text(max_size=8),
+    # Words that the files have a use for.
+    st.from_regex(
+        r"post|page|class|client|session|type|list|request|response|name|value|serie|limit|change",
+        fullmatch=True,
+    ).map(lambda word: f"{word}s"),
+)
+FIELDS = st.builds(
+    lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
+    st.one_of(
+        st.text("abcdeorstuvxyz0123_", min_size=1, max_size=10),
+        st.from_regex(
+            r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number",
+            fullmatch=True,
+        ),
+    ),
+    st.one_of(
+        st.from_regex(
+            r"str|text|int|bigint|float|decimal|bool|date|datetime|uuid|json|ref\((examples|x)\)",
+            fullmatch=True,
+        ),
+        st.text(max_size=3),
+    ),
+    st.sampled_from(["", "?"]),
+    st.sampled_from(["", "", "", ":unique", ":index", ":index:unique"]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=NAMES, fields=st.lists(FIELDS, max_size=4).map(" ".join))
+def test_any_module_is_refused_or_tidy(
+    scaffold: ModuleType,
+    rendered: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    fields: str,
+) -> None:
+    project = Path(shutil.copytree(rendered, tmp_path_factory.mktemp("any") / "my-app"))
+    before = contents(project)
+    try:
+        names = scaffold.make_names(name)
+        scaffold.make_module(scaffold.Project(project), names, fields)
+    except scaffold.RefusedError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+        run(["ruff", "format", "--check", "--no-cache"], project)
+        run(["ruff", "check", "--no-cache"], project)
+
+    assert "\n" not in refusal
+    assert bool(refusal) is (contents(project) == before)
+    shutil.rmtree(project)

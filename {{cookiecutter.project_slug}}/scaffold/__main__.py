@@ -1,0 +1,229 @@
+"""Make a module: `python -m scaffold orders`, as the README tells.
+
+`scaffold/module` is what it is made of: change that to your taste.
+"""
+
+import argparse
+import ast
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from cookiecutter.exceptions import CookiecutterException
+from cookiecutter.generate import generate_files
+from jinja2 import TemplateError
+from ruff import find_ruff_bin
+
+from .app_module import UnusualError, register
+from .fields import KNOWN, Field, parse_fields
+from .names import MAX_NAME, Names, RefusedError, make_names
+from .project import Project
+
+#: What a module is made of, in a project.
+TEMPLATE = Path("scaffold", "module")
+#: Where it is registered.
+APP_MODULE = Path("src", "app_module.py")
+
+
+def main() -> None:
+    """Make the module that the command line asks for, and say what was done."""
+    parser = argparse.ArgumentParser("python -m scaffold", description="Make a module of the app.")
+    parser.add_argument("name", help="such as orders, order_items or 'Order items'")
+    parser.add_argument(
+        "--fields",
+        metavar="FIELDS",
+        default="",
+        help=f"such as 'number:str:unique note:text?', instead of 'name:str:unique'; types: {KNOWN}",
+    )
+    parser.add_argument("--singular", default="", help="one of them, such as order")
+    parser.add_argument("--route", default="", help="where they are, such as /shop/orders")
+    given = parser.parse_args()
+    try:
+        names = make_names(given.name, given.singular, given.route)
+        told = make_module(Project(Path(__file__).parents[1]), names, given.fields)
+    except RefusedError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
+    print("\n".join(told))
+
+
+def make_module(project: Project, names: Names, fields: str) -> list[str]:
+    """Write a module's files and register it.
+
+    Returns:
+        Lines that say what was done, and what is left to do.
+
+    Raises:
+        RefusedError: it cannot be; nothing is changed.
+        OSError: a file cannot be written; nothing is changed.
+    """
+    project.check(names)
+    given = parse_fields(fields or "name:str:unique", project.find_reference)
+    context = make_context(names, given, project.head)
+    # Inside the project, so that ruff finds the project's settings.
+    with tempfile.TemporaryDirectory(prefix=".scaffold-", dir=project.root) as folder:
+        written = render(project.root / TEMPLATE, context, Path(folder))
+        unusual = add_registration(names, project.root / APP_MODULE, written / APP_MODULE)
+        told = place(written, project.root)
+    if unusual:
+        told += [
+            "",
+            f"{APP_MODULE.as_posix()} {unusual}, and is left alone. Add this to it,",
+            "",
+            f"from .{names.module}.{names.module}_module import {names.plural_class}Module",
+            "",
+            "and this to the imports of its @Module:",
+            "",
+            f"        {names.plural_class}Module,",
+        ]
+    one = f"/{names.route}/{{{names.singular}_id}}"
+    told += ["", f"POST   /{names.route}", f"GET    /{names.route}"]
+    told += [f"{method:6} {one}" for method in ("GET", "PATCH", "DELETE")]
+    return [*told, "", "Next: `uv run alembic upgrade head`, then `uv run pytest`."]
+
+
+def make_context(names: Names, fields: list[Field], head: str | None) -> dict[str, Any]:
+    """Make what the files of the template refer to as `cookiecutter`.
+
+    Args:
+        names: the module's names.
+        fields: its fields.
+        head: the revision that its migration follows.
+
+    Raises:
+        RefusedError: the name of a constraint is too long for the database.
+    """
+    for field in fields:
+        kind = "fk" if field.reference else "uq" if field.unique else "ix"
+        constraint = f"{kind}_{names.module}_{field.name}"
+        if field.reference:
+            constraint += f"_{field.reference.table}"
+        if len(constraint) > MAX_NAME:
+            raise RefusedError(
+                f"fields: {field.name!r} makes names of over {MAX_NAME} characters, such as "
+                f"{constraint!r}; give a shorter one"
+            )
+    return {
+        "module_name": names.module,
+        "singular": names.singular,
+        "plural_class": names.plural_class,
+        "singular_class": names.singular_class,
+        "model": names.model,
+        "many": names.many,
+        "variable": names.variable,
+        "route": names.route,
+        "fields": fields,
+        "date": datetime.now(timezone.utc).strftime("%Y%m%d"),
+        "revision": uuid4().hex[-12:],
+        "down_revision": head or "",
+    }
+
+
+def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
+    """Write the module's files into a folder, and return where in it they begin.
+
+    Raises:
+        RefusedError: the template has an error, or two things of a file have one name.
+    """
+    try:
+        settings = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
+        # Not cookiecutter's own command, which reads settings of the user's and leaves a replay.
+        written = Path(
+            generate_files(
+                template, {"cookiecutter": settings | context}, folder, accept_hooks=False
+            )
+        )
+        for path in written.rglob("*.py"):
+            names = Counter(names_of(ast.parse(path.read_bytes())))
+            twice = [name for name, times in names.items() if times > 1]
+            if twice:
+                raise RefusedError(
+                    f"singular: {context['singular']!r} makes a {twice[0]}, and "
+                    f"{path.name} has another; give another, such as 'my_{context['singular']}'"
+                )
+    except (CookiecutterException, TemplateError, SyntaxError, ValueError) as error:
+        reason = " ".join(str(error).partition("Context:")[0].split()) or type(error).__name__
+        raise RefusedError(f"{TEMPLATE.as_posix()} has an error: {reason}") from None
+    # The files import all that they may need.
+    ruff("check", "--fix", "--select", "F401,I", written)
+    ruff("format", written)
+    return written
+
+
+def names_of(source: ast.Module) -> Iterator[str]:
+    """Yield the names that a file binds, each as often as it does."""
+    for node in source.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.ClassDef):
+            yield node.name
+
+
+def add_registration(names: Names, original: Path, changed: Path) -> str | None:
+    """Write an `app_module.py` that has the module, or say why that cannot be."""
+    try:
+        content = register(original.read_bytes(), names)
+    except UnusualError as error:
+        return str(error)
+    if content == original.read_bytes():
+        return None
+    tidy = ruff("check", "--select", "I", original) and ruff("format", "--check", original)
+    changed.write_bytes(content)
+    # Who has an order of their own keeps it.
+    if tidy:
+        ruff("check", "--fix", "--select", "I", changed)
+        ruff("format", changed)
+    return None
+
+
+def ruff(*arguments: str | Path) -> bool:
+    """Run ruff, and tell whether it had nothing to say."""
+    command = [find_ruff_bin(), arguments[0], "--quiet", "--no-cache", *arguments[1:]]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def place(written: Path, root: Path) -> list[str]:
+    """Copy files to where they belong; where one fails, take back the others.
+
+    Returns:
+        A line for each file.
+
+    Raises:
+        OSError: a file cannot be written; nothing is changed.
+    """
+    before: dict[Path, bytes | None] = {}
+    folders: list[Path] = []
+    try:
+        for source in sorted(path for path in written.rglob("*") if path.is_file()):
+            target = root / source.relative_to(written)
+            for folder in reversed(target.parents):
+                if not folder.exists():
+                    folder.mkdir()
+                    folders.append(folder)
+            before[target] = target.read_bytes() if target.exists() else None
+            target.write_bytes(source.read_bytes())
+    except BaseException:
+        for target, content in before.items():
+            if content is None:
+                target.unlink(missing_ok=True)
+            else:
+                target.write_bytes(content)
+        for folder in reversed(folders):
+            folder.rmdir()
+        raise
+    return [
+        f"{'CREATE' if content is None else 'UPDATE'} {target.relative_to(root).as_posix()}"
+        for target, content in before.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Registers a module in `src/app_module.py`, and leaves all else of that file as it is."""
+
+from collections.abc import Iterator
+
+import libcst as cst
+from libcst import matchers as m
+
+from .names import Names
+
+
+class UnusualError(Exception):
+    """The file is not as expected; the message says in which way."""
+
+
+def register(source: bytes, names: Names) -> bytes:
+    """Import a module, and add it to the imports of the app's; what is there is not repeated.
+
+    Args:
+        source: the content of `src/app_module.py`.
+        names: the module's names.
+
+    Returns:
+        The new content. The import is behind those of other modules, in no other order.
+
+    Raises:
+        UnusualError: there is not one list of imports to add to, or the name is taken.
+    """
+    try:
+        tree = cst.parse_module(source)
+    except (cst.ParserSyntaxError, SyntaxError, UnicodeDecodeError):
+        raise UnusualError("is no Python that can be read") from None
+    name = f"{names.plural_class}Module"
+    path = f"{names.module}.{names.module}_module"
+    lists = list(lists_of_imports(tree))
+    if len(lists) != 1:
+        raise UnusualError("has no list of `imports` in a `@Module(...)`, or several")
+    places = [
+        place
+        for place, line in enumerate(tree.body)
+        if m.matches(line, m.SimpleStatementLine([m.Import() | m.ImportFrom()]))
+    ]
+    if not places:
+        raise UnusualError("has no import")
+    of_modules = [place for place in places if "_module import " in code_of(tree, place)]
+    imported = [place for place in places if imports(tree.body[place], name)]
+    if any(path not in code_of(tree, place) for place in imported):
+        raise UnusualError(f"has another {name}")
+    if not any(m.matches(element.value, m.Name(name)) for element in lists[0].elements):
+        tree = cst.ensure_type(tree.deep_replace(lists[0], appended(lists[0], name)), cst.Module)
+    if not imported:
+        line = cst.parse_statement(f"from .{path} import {name}\n", tree.config_for_parsing)
+        place = (of_modules or places)[-1] + 1
+        tree = tree.with_changes(body=[*tree.body[:place], line, *tree.body[place:]])
+    return tree.bytes
+
+
+def lists_of_imports(tree: cst.Module) -> Iterator[cst.List]:
+    """Yield the `[...]` of each `@Module(imports=[...])`."""
+    for decorator in m.findall(tree, m.Decorator(m.Call(m.Name("Module")))):
+        for argument in m.findall(decorator, m.Arg(keyword=m.Name("imports"), value=m.List())):
+            yield cst.ensure_type(cst.ensure_type(argument, cst.Arg).value, cst.List)
+
+
+def imports(line: cst.CSTNode, name: str) -> bool:
+    """Tell whether a line binds the name."""
+    alias = m.ImportAlias(name=m.Name(name), asname=None) | m.ImportAlias(
+        asname=m.AsName(m.Name(name))
+    )
+    return bool(m.findall(line, alias))
+
+
+def code_of(tree: cst.Module, place: int) -> str:
+    """Write a statement as it stands."""
+    return tree.code_for_node(tree.body[place])
+
+
+def appended(entries: cst.List, name: str) -> cst.List:
+    """Add an entry at the end, on a line of its own where the others are."""
+    last_entry = [cst.Element(cst.Name(name))]
+    if not entries.elements:
+        return entries.with_changes(elements=last_entry)
+    *others, last = entries.elements
+    end = entries.rbracket.whitespace_before
+    begin = entries.lbracket.whitespace_after
+    between: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace(" ")
+    if isinstance(end, cst.ParenthesizedWhitespace) and isinstance(
+        begin, cst.ParenthesizedWhitespace
+    ):
+        # A comment behind the entry that was the last stays with it.
+        between = begin.with_changes(first_line=end.first_line, empty_lines=[])
+        end = end.with_changes(first_line=cst.TrailingWhitespace())
+    comma = last.comma
+    return entries.with_changes(
+        elements=[
+            *others,
+            last.with_changes(comma=cst.Comma(whitespace_after=between)),
+            cst.Element(cst.Name(name), comma=comma),
+        ],
+        rbracket=entries.rbracket.with_changes(whitespace_before=end),
+    )

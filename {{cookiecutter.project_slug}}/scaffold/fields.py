@@ -1,0 +1,272 @@
+"""The fields of a module: what each type is in the table, in a body and in a test."""
+
+import keyword
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from .names import RefusedError
+
+
+@dataclass(frozen=True)
+class Type:
+    """What a field of a type is written as."""
+
+    #: In `Mapped[]` of the entity.
+    python: str
+    #: In `mapped_column()` of the entity.
+    column: str
+    #: In the migration.
+    migration: str
+    #: In the models.
+    model: str
+    #: A body's value as an expression, another one for each `number`.
+    sample: str
+    #: Values that are refused, as expressions.
+    invalid: tuple[str, ...]
+    can_be_unique: bool = True
+    can_have_index: bool = True
+
+
+TYPES = {
+    "str": Type(
+        "str",
+        "String(100)",
+        "sa.String(length=100)",
+        "ShortText",
+        'f"{name} {number}"',
+        ("1", '""', '"   "', '"x" * 101', r'"nul\0"'),
+    ),
+    "text": Type(
+        "str",
+        "Text",
+        "sa.Text()",
+        "LongText",
+        'f"{name} {number}"',
+        ("1", '""', '"   "', '"x" * 16_384', r'"nul\0"'),
+        can_be_unique=False,
+        can_have_index=False,
+    ),
+    "int": Type(
+        "int",
+        "Integer",
+        "sa.Integer()",
+        "Integer",
+        "number",
+        ('"1"', "1.5", "True", "2**31", "-(2**31) - 1"),
+    ),
+    "bigint": Type(
+        "int",
+        "BigInteger",
+        "sa.BigInteger()",
+        "BigInteger",
+        "2**40 + number",
+        ('"1"', "1.5", "True", "2**63", "-(2**63) - 1"),
+    ),
+    "float": Type(
+        "float",
+        "Double",
+        "sa.Double()",
+        "Double",
+        "number + 0.5",
+        ('"1.5"', "True", "10**400"),
+    ),
+    "decimal": Type(
+        "Decimal",
+        "Numeric(12, 2)",
+        "sa.Numeric(precision=12, scale=2)",
+        "Decimal",
+        'f"{number}.50"',
+        ("1.5", '"x"', '"1.555"', '"12345678901"'),
+    ),
+    "bool": Type(
+        "bool",
+        "Boolean",
+        "sa.Boolean()",
+        "Boolean",
+        "number % 2 == 0",
+        ("1", '"true"'),
+        can_be_unique=False,
+    ),
+    "date": Type(
+        "dt.date",
+        "Date",
+        "sa.Date()",
+        "Date",
+        'f"{2000 + number}-02-28"',
+        ("0", '"2026-02-29"', '"2026-02-28T12:00:00Z"'),
+    ),
+    "datetime": Type(
+        "dt.datetime",
+        "DateTime",
+        "sa.DateTime(timezone=True)",
+        "DateTime",
+        'f"{2000 + number}-02-28T12:00:00.250000Z"',
+        ("0", '"2026-02-28"', '"2026-02-28T12:00:00"', '"0001-01-01T00:00:00+01:00"'),
+    ),
+    "uuid": Type(
+        "UUID",
+        "Uuid",
+        "sa.Uuid()",
+        "Uuid",
+        'f"00000000-0000-4000-8000-{number:012}"',
+        ("1", '"x"'),
+    ),
+    "json": Type(
+        "Any",
+        "JSON",
+        "sa.JSON()",
+        "Json",
+        '{"number": number, "list": [None, 1.5, "é"]}',
+        ("1", '"x"', "True"),
+        can_be_unique=False,
+        can_have_index=False,
+    ),
+}
+
+#: Names that an entity or a model has, or that its types are written with.
+TAKEN = {
+    "id",
+    "self",
+    "metadata",
+    "registry",
+    "type_annotation_map",
+    "dt",
+    "mapped_column",
+    "bool",
+    "float",
+    "int",
+    "str",
+}
+TAKEN.update(dir(BaseModel))
+#: What a message lists.
+KNOWN = (
+    f"{', '.join(TYPES)}, each with ? where it may be null; the flags are unique and index, and "
+    "ref(module) is a foreign key"
+)
+#: The key of another module's rows.
+KEY = Type(
+    "int",
+    "Integer",
+    "sa.Integer()",
+    "Reference",
+    "",
+    ("0", '"1"', "True", "2**31"),
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The module that a foreign key points to."""
+
+    module: str
+    table: str
+    #: Where its routes are, as in `Names`.
+    route: str
+    #: The function of its tests that adds a row, in `tests.<module>.<module>_factory`.
+    factory: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a table, and the value of a body."""
+
+    name: str
+    type: Type
+    nullable: bool = False
+    unique: bool = False
+    index: bool = False
+    reference: Reference | None = None
+
+    @property
+    def python(self) -> str:
+        """Its type in the entity."""
+        return f"{self.type.python} | None" if self.nullable else self.type.python
+
+    @property
+    def column(self) -> str:
+        """The arguments of its `mapped_column()`."""
+        arguments = [
+            f'ForeignKey("{self.reference.table}.id")' if self.reference else self.type.column
+        ]
+        arguments += ["unique=True"] * self.unique + ["index=True"] * self.index
+        return ", ".join(arguments)
+
+    @property
+    def model(self) -> str:
+        """Its type in the models."""
+        return f"{self.type.model} | None" if self.nullable else self.type.model
+
+    @property
+    def sample(self) -> str:
+        """A body's value as an expression, another one for each `number`."""
+        return self.type.sample.replace("{name}", self.name)
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """Values that are refused, as expressions."""
+        return self.type.invalid if self.nullable else ("None", *self.type.invalid)
+
+
+def parse_fields(text: str, find_reference: Callable[[str], Reference]) -> list[Field]:
+    """Read fields such as `number:str:unique customer_id:ref(customers) note:text?`.
+
+    Args:
+        text: fields between blanks or commas.
+        find_reference: finds the module of a `ref`; it raises a RefusedError where there is none.
+
+    Raises:
+        RefusedError: a field cannot be.
+    """
+    fields = [parse_field(each, find_reference) for each in re.split(r"[\s,]+", text) if each]
+    names = [field.name for field in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise RefusedError(f"fields: {name!r} is given twice; give each field once")
+    return fields
+
+
+def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
+    """Read one field, such as `placed_at:datetime?:index`; for the rest see `parse_fields`."""
+    name, *parts = text.split(":")
+    if not re.fullmatch(r"[a-z][a-z0-9_]+", name):
+        raise RefusedError(
+            f"fields: {name!a} is not two or more lower-case letters, digits and '_', from a "
+            "letter on; give a name such as 'placed_at'"
+        )
+    if keyword.iskeyword(name) or name in TAKEN or name.startswith("model_"):
+        raise RefusedError(
+            f"fields: {name!r} means something else in Python or in a model; give another name"
+        )
+    field_type = reference = None
+    flags = [part for part in parts if part in {"unique", "index"}]
+    nullable = any(part.endswith("?") for part in parts)
+    for part in parts:
+        word = part.removesuffix("?")
+        referred = re.fullmatch(r"ref\((.*)\)", word)
+        if referred and reference is None:
+            reference = find_reference(referred[1])
+        elif word in TYPES and field_type is None:
+            field_type = TYPES[word]
+        elif part not in flags:
+            raise RefusedError(
+                f"fields: {name} has {part!a}, which is no type or flag, or one too many; "
+                f"the types are {KNOWN}"
+            )
+    if reference and field_type in {None, TYPES["int"]}:
+        # A foreign key is for looking up; MySQL would make the index by itself.
+        return Field(name, KEY, nullable, "unique" in flags, "unique" not in flags, reference)
+    if reference or field_type is None:
+        what = "is a ref, which has no type but int" if reference else "has no type"
+        raise RefusedError(f"fields: {name} {what}; the types are {KNOWN}")
+    if ("unique" in flags and not field_type.can_be_unique) or (
+        "index" in flags and not field_type.can_have_index
+    ):
+        raise RefusedError(
+            f"fields: {name} cannot be {' and '.join(flags)}: not every database has that for its "
+            "type; leave it out, or take another type, such as str"
+        )
+    unique = "unique" in flags
+    return Field(name, field_type, nullable, unique, "index" in flags and not unique)

@@ -1,0 +1,37 @@
+from src.core.models import (
+    OMITTED,
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Decimal,
+    Double,
+    Id,
+    InputModel,
+    Integer,
+    Json,
+    LongText,
+    OutputModel,
+    Reference,
+    ShortText,
+    Uuid
+)
+
+
+class [[ cookiecutter.singular_class ]]Create(InputModel):
+[% for field in cookiecutter.fields %]
+    [[ field.name ]]: [[ field.model ]][[ " = None" if field.nullable ]]
+[% endfor %]
+
+
+class [[ cookiecutter.singular_class ]]Update(InputModel):
+[% for field in cookiecutter.fields %]
+    [[ field.name ]]: [[ field.model ]] = OMITTED
+[% endfor %]
+
+
+class [[ cookiecutter.singular_class ]](OutputModel):
+    id: Id
+[% for field in cookiecutter.fields %]
+    [[ field.name ]]: [[ field.model ]]
+[% endfor %]

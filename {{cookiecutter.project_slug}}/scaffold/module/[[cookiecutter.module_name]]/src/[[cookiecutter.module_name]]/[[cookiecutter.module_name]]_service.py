@@ -1,0 +1,1 @@
+{% include cookiecutter.session_style ~ "/module_service.py" %}

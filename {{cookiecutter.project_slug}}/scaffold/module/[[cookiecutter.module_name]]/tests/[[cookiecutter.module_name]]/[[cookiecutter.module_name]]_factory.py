@@ -1,0 +1,41 @@
+[% set one = cookiecutter.singular %]
+[% set references = cookiecutter.fields | selectattr("reference") | list %]
+"""What tests make, of this module and of those that refer to it."""
+
+[% if references | length < cookiecutter.fields | length %]
+from itertools import count
+[% endif %]
+from typing import Any
+
+import httpx
+
+[% for field in references %]
+from tests.[[ field.reference.module ]].[[ field.reference.module ]]_factory import [[ field.reference.factory ]]
+[% endfor %]
+
+[% if references | length < cookiecutter.fields | length %]
+NUMBERS = count(1)
+
+
+[% endif %]
+async def new_[[ one ]]([[ "client" if references else "_" ]]: httpx.AsyncClient) -> dict[str, Any]:
+    """Make a body that can be posted, and that is like none before."""
+[% if references | length < cookiecutter.fields | length %]
+    number = next(NUMBERS)
+[% endif %]
+    return {
+[% for field in cookiecutter.fields %]
+[% if field.reference %]
+        "[[ field.name ]]": (await [[ field.reference.factory ]](client))["id"],
+[% else %]
+        "[[ field.name ]]": [[ field.sample ]],
+[% endif %]
+[% endfor %]
+    }
+
+
+async def add_[[ one ]](client: httpx.AsyncClient, /, **values: Any) -> Any:
+    """Post a body, with some values of its own, and return the response's."""
+    response = await client.post("/[[ cookiecutter.route ]]", json=await new_[[ one ]](client) | values)
+    assert response.status_code == 201, response.text
+    return response.json()

@@ -1,0 +1,291 @@
+[% set one, many, route = cookiecutter.singular, cookiecutter.many, cookiecutter.route %]
+[% set fields = cookiecutter.fields %]
+[% set unique = fields | selectattr("unique") | rejectattr("reference") | list %]
+[% set references = fields | selectattr("reference") | list %]
+[% set nullable = fields | selectattr("nullable") | list %]
+[% set texts = fields | selectattr("type.python", "equalto", "str") | list %]
+[% set unique_texts = texts | selectattr("unique") | list %]
+[% set required = fields | rejectattr("nullable") | list %]
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+[% for field in references %]
+from tests.[[ field.reference.module ]].[[ field.reference.module ]]_factory import [[ field.reference.factory ]]
+[% endfor %]
+from tests.problems import assert_problem
+
+from .[[ cookiecutter.module_name ]]_factory import add_[[ one ]], new_[[ one ]]
+
+MAX_INTEGER = 2**31 - 1
+
+#: Values that the fields refuse, and fields that there are not.
+INVALID: list[dict[str, Any]] = [
+[% for field in fields %]
+[% for value in field.invalid %]
+    {"[[ field.name ]]": [[ value ]]},
+[% endfor %]
+[% endfor %]
+    {"unknown": 1},
+    {"id": 7},
+]
+
+
+async def test_add(client: httpx.AsyncClient) -> None:
+    body = await new_[[ one ]](client)
+
+    response = await client.post("/[[ route ]]", json=body)
+
+    assert response.status_code == 201
+    added = response.json()
+    assert added == {"id": added["id"], **body}
+    location = response.headers["Location"]
+    assert location == f"/[[ route ]]/{added['id']}"
+    assert (await client.get(location)).json() == added
+[% if texts %]
+
+
+@pytest.mark.parametrize("field", [ [[ texts | map(attribute="name") | map("tojson") | join(", ") ]] ])
+@pytest.mark.parametrize("text", ["é" * 100, "日本語 🦊", "'; DROP TABLE [[ cookiecutter.module_name ]]; --", "%(x)s"])
+async def test_add_keeps_any_text(client: httpx.AsyncClient, field: str, text: str) -> None:
+    added = await add_[[ one ]](client, **{field: text})
+
+    assert (await client.get(f"/[[ route ]]/{added['id']}")).json()[field] == text
+
+
+@pytest.mark.parametrize("field", [ [[ texts | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_add_takes_blanks_off_the_ends(client: httpx.AsyncClient, field: str) -> None:
+    assert (await add_[[ one ]](client, **{field: "  Ada \t"}))[field] == "Ada"
+[% endif %]
+[% if nullable %]
+
+
+async def test_add_needs_not_every_field(client: httpx.AsyncClient) -> None:
+    nothing = dict.fromkeys([ [[ nullable | map(attribute="name") | map("tojson") | join(", ") ]] ])
+    body = await new_[[ one ]](client)
+
+    response = await client.post("/[[ route ]]", json={name: body[name] for name in body.keys() - nothing})
+
+    assert response.status_code == 201
+    assert response.json() == body | nothing | {"id": response.json()["id"]}
+[% endif %]
+[% if required %]
+
+
+@pytest.mark.parametrize("field", [ [[ required | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_add_needs_a_field(client: httpx.AsyncClient, field: str) -> None:
+    body = await new_[[ one ]](client)
+    del body[field]
+
+    assert_problem(await client.post("/[[ route ]]", json=body), 422)
+[% endif %]
+
+
+async def test_add_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
+    body = await new_[[ one ]](client)
+
+    for values in INVALID:
+        response = await client.post("/[[ route ]]", json=body | values)
+
+        assert_problem(response, 422)
+        assert response.json()["errors"][0]["location"][:2] == ["body", *values]
+    assert (await client.get("/[[ route ]]")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"", 422), (b"{", 422), (b"[]", 422), (b"null", 422), (b"\xff", 400), (b'{"\\ud800": 1}', 422)],
+)
+async def test_add_refuses_what_is_no_body(
+    client: httpx.AsyncClient, content: bytes, status: int
+) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    assert_problem(await client.post("/[[ route ]]", content=content, headers=headers), status)
+[% if unique %]
+
+
+@pytest.mark.parametrize("field", [ [[ unique | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_add_refuses_what_exists(client: httpx.AsyncClient, field: str) -> None:
+    added = await add_[[ one ]](client)
+    body = await new_[[ one ]](client) | {field: added[field]}
+
+    assert_problem(await client.post("/[[ route ]]", json=body), 409)
+    assert (await client.get("/[[ route ]]")).json()["items"] == [added]
+
+
+async def test_only_one_of_many_at_once_is_added(client: httpx.AsyncClient) -> None:
+    body = await new_[[ one ]](client)
+
+    responses = await asyncio.gather(*(client.post("/[[ route ]]", json=body) for _ in range(8)))
+
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 7
+[% endif %]
+[% if unique_texts %]
+
+
+@pytest.mark.parametrize("field", [ [[ unique_texts | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_text_differs_by_case(client: httpx.AsyncClient, field: str) -> None:
+    await add_[[ one ]](client, **{field: "Ada"})
+
+    assert (await add_[[ one ]](client, **{field: "ada"}))[field] == "ada"
+[% endif %]
+[% if references %]
+
+
+@pytest.mark.parametrize("field", [ [[ references | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_refuses_to_refer_to_nothing(client: httpx.AsyncClient, field: str) -> None:
+    added = await add_[[ one ]](client)
+    body = await new_[[ one ]](client) | {field: MAX_INTEGER}
+
+    assert_problem(await client.post("/[[ route ]]", json=body), 409)
+    assert_problem(await client.patch(f"/[[ route ]]/{added['id']}", json={field: MAX_INTEGER}), 409)
+    assert (await client.get("/[[ route ]]")).json()["items"] == [added]
+
+
+@pytest.mark.parametrize(
+    ("field", "route"),
+    [
+[% for field in references %]
+        ("[[ field.name ]]", "/[[ field.reference.route ]]"),
+[% endfor %]
+    ],
+)
+async def test_what_is_referred_to_stays(client: httpx.AsyncClient, field: str, route: str) -> None:
+    added = await add_[[ one ]](client)
+
+    assert_problem(await client.delete(f"{route}/{added[field]}"), 409)
+    await client.delete(f"/[[ route ]]/{added['id']}")
+    assert (await client.delete(f"{route}/{added[field]}")).status_code == 204
+[% endif %]
+
+
+async def test_get_pages(client: httpx.AsyncClient) -> None:
+    added = [await add_[[ one ]](client) for _ in range(5)]
+
+    pages = []
+    after: int | None = 0
+    while after is not None:
+        response = await client.get("/[[ route ]]", params={"limit": 2, "after": after})
+        assert response.status_code == 200
+        pages.append(response.json()["items"])
+        after = response.json()["next"]
+
+    assert pages == [added[:2], added[2:4], added[4:]]
+
+
+async def test_get_has_no_next_page_after_a_full_last_one(client: httpx.AsyncClient) -> None:
+    added = [await add_[[ one ]](client) for _ in range(2)]
+
+    response = await client.get("/[[ route ]]", params={"limit": 2})
+
+    assert response.json() == {"items": added, "next": None}
+
+
+async def test_get_refuses_invalid_paging(client: httpx.AsyncClient) -> None:
+    limits = ["0", "101", "x", "", "1_0", "+10", " 10", "10.0", "010"]
+    afters = ["-1", "2147483648", "1_0"]
+
+    for params in [{"limit": each} for each in limits] + [{"after": each} for each in afters]:
+        assert_problem(await client.get("/[[ route ]]", params=params), 422)
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {}), ("DELETE", None)])
+async def test_refuses_a_wrong_id(client: httpx.AsyncClient, method: str, body: Any) -> None:
+    # Numbers to pydantic, but not another address of 10.
+    odd = ["1_0", "+10", "%2010", "10%0A", "10.0", "010", "١٠"]
+
+    for wrong in [MAX_INTEGER + 1, 10**30, 0, -1, "x", *odd]:
+        assert_problem(await client.request(method, f"/[[ route ]]/{wrong}", json=body), 422)
+    assert_problem(await client.request(method, f"/[[ route ]]/{MAX_INTEGER}", json=body), 404)
+
+
+async def test_update(client: httpx.AsyncClient) -> None:
+    added = await add_[[ one ]](client)
+    changes = await new_[[ one ]](client)
+
+    response = await client.patch(f"/[[ route ]]/{added['id']}", json=changes)
+
+    assert response.status_code == 200
+    assert response.json() == added | changes
+    assert (await client.get(f"/[[ route ]]/{added['id']}")).json() == response.json()
+
+
+@pytest.mark.parametrize("field", [ [[ fields | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_update_changes_nothing_that_is_not_given(client: httpx.AsyncClient, field: str) -> None:
+    added = await add_[[ one ]](client)
+    body = await new_[[ one ]](client)
+
+    for changes in ({}, {field: body[field]}):
+        response = await client.patch(f"/[[ route ]]/{added['id']}", json=changes)
+
+        assert response.status_code == 200
+        assert response.json() == added | changes
+[% if nullable %]
+
+
+@pytest.mark.parametrize("field", [ [[ nullable | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_update_can_take_a_value_away(client: httpx.AsyncClient, field: str) -> None:
+    added = await add_[[ one ]](client)
+
+    response = await client.patch(f"/[[ route ]]/{added['id']}", json={field: None})
+
+    assert response.json() == added | {field: None}
+    assert (await client.get(f"/[[ route ]]/{added['id']}")).json() == response.json()
+[% endif %]
+
+
+async def test_update_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
+    added = await add_[[ one ]](client)
+    bodies: list[Any] = [*INVALID, [], None]
+
+    for changes in bodies:
+        response = await client.patch(f"/[[ route ]]/{added['id']}", json=changes)
+
+        assert_problem(response, 422)
+    assert (await client.get(f"/[[ route ]]/{added['id']}")).json() == added
+[% if unique %]
+
+
+@pytest.mark.parametrize("field", [ [[ unique | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_update_refuses_what_exists(client: httpx.AsyncClient, field: str) -> None:
+    other = await add_[[ one ]](client)
+    added = await add_[[ one ]](client)
+
+    response = await client.patch(f"/[[ route ]]/{added['id']}", json={field: other[field]})
+
+    assert_problem(response, 409)
+    assert (await client.get(f"/[[ route ]]/{added['id']}")).json() == added
+[% endif %]
+
+
+async def test_remove(client: httpx.AsyncClient) -> None:
+    added = await add_[[ one ]](client)
+
+    response = await client.delete(f"/[[ route ]]/{added['id']}")
+
+    assert response.status_code == 204
+    assert response.content == b""
+    assert_problem(await client.get(f"/[[ route ]]/{added['id']}"), 404)
+    assert_problem(await client.delete(f"/[[ route ]]/{added['id']}"), 404)
+
+
+async def test_all_who_remove_at_once_succeed_or_are_told_it_is_gone(
+    client: httpx.AsyncClient,
+) -> None:
+    added = await add_[[ one ]](client)
+
+    responses = await asyncio.gather(
+        *(client.delete(f"/[[ route ]]/{added['id']}") for _ in range(8))
+    )
+
+    assert {204} <= {response.status_code for response in responses} <= {204, 404}
+
+
+async def test_an_id_is_not_used_again(client: httpx.AsyncClient) -> None:
+    added = await add_[[ one ]](client)
+    await client.delete(f"/[[ route ]]/{added['id']}")
+
+    assert (await add_[[ one ]](client))["id"] > added["id"]

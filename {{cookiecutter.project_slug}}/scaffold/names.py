@@ -1,0 +1,149 @@
+"""What a module, its classes, its table and its routes are called."""
+
+import builtins
+import keyword
+import re
+import sys
+from dataclasses import dataclass
+
+from pluralizer import Pluralizer
+
+#: What `src` and the routes have already, or what Python would take for something else.
+RESERVED = {"app", "config", "core", "docs", "openapi", "redoc"}
+WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{device}{number}" for device in ("com", "lpt") for number in range(10)
+}
+#: The longest name that PostgreSQL takes, and what that leaves for a table with its constraints.
+MAX_NAME = 63
+MAX_MODULE = 40
+#: Names that the controller and the service import, and that a model may not take from them.
+IMPORTED = """
+    After AsyncSession Controller Delete Depends Get HTTPException Id Injectable Limit Page Patch
+    Post Request Response
+"""
+#: Variables of the controller and the service.
+VARIABLES = "added after changes limit name query request response result self session value"
+
+
+class RefusedError(Exception):
+    """A module that cannot be; the message is one line that says why and what would work."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of a module."""
+
+    #: The folder, the table and the tag: `order_items`.
+    module: str
+    #: One of what it holds: `order_item`.
+    singular: str
+    #: Where its routes are, without a slash at the ends: `order-items`.
+    route: str
+
+    @property
+    def plural_class(self) -> str:
+        """What the names of its controller, service and module begin with: `OrderItems`."""
+        return camel_case(self.module)
+
+    @property
+    def singular_class(self) -> str:
+        """The entity and the model: `OrderItem`."""
+        return camel_case(self.singular)
+
+    @property
+    def model(self) -> str:
+        """The model, as the controller and the service import it."""
+        return self.singular_class + ("Model" if self.singular_class in IMPORTED.split() else "")
+
+    @property
+    def many(self) -> str:
+        """All of them, in the names of functions: `order_items`, or `all_sheep`."""
+        return self.module if self.module != self.singular else f"all_{self.module}"
+
+    @property
+    def variable(self) -> str:
+        """One of them, as a variable: `order_item`, or `class_`."""
+        taken = keyword.iskeyword(self.singular) or hasattr(builtins, self.singular)
+        return f"{self.singular}_" if taken or self.singular in VARIABLES.split() else self.singular
+
+
+def make_names(name: str, singular: str = "", route: str = "") -> Names:
+    """Make a module's names of what was given, in any usual spelling.
+
+    Args:
+        name: `orders`, `order_items`, `OrderItems`, `order-items` or `Order items`.
+        singular: one of them, where it is not to be derived from the name.
+        route: where the routes are, where that is not the name; `/shop/orders`.
+
+    Raises:
+        RefusedError: no module can be called so.
+    """
+    module = snake_case(name, "name")
+    for taken, what in [
+        (keyword.iskeyword(module), "a keyword of Python"),
+        (module in sys.stdlib_module_names, "a module of Python"),
+        (module in RESERVED, "a part of the app"),
+        (module in WINDOWS_DEVICES, "a device on Windows"),
+        (len(module) > MAX_MODULE, f"over {MAX_MODULE} characters long"),
+        (module.startswith(("sqlite_", "alembic_")), "kept for the database's own tables"),
+    ]:
+        if taken:
+            raise RefusedError(f"name: {module!r} is {what}; give another, such as 'orders'")
+    names = Names(
+        module,
+        snake_case(singular, "singular") if singular else singular_of(module),
+        make_route(route) if route else module,
+    )
+    if names.singular_class.isupper():
+        raise RefusedError(
+            f"singular: {names.singular!r} makes a class {names.singular_class}, which reads as a "
+            "constant; give a word, such as 'order'"
+        )
+    if keyword.iskeyword(names.singular_class) or hasattr(builtins, names.singular_class):
+        raise RefusedError(
+            f"singular: {names.singular!r} makes a class {names.singular_class}, which Python has; "
+            f"give another, such as 'my_{names.singular}'"
+        )
+    return names
+
+
+def singular_of(module: str) -> str:
+    """Derive what one of them is called; where there is no other word, it is the same."""
+    singular: str = Pluralizer().singular(module)  # type: ignore[no-untyped-call]  # its own
+    return singular
+
+
+def snake_case(name: str, option: str) -> str:
+    """Spell a name as `order_items`.
+
+    Raises:
+        RefusedError: it is not made of words of ASCII letters and digits.
+    """
+    stripped = name.strip()
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([ _-]+[A-Za-z0-9]+)*", stripped):
+        raise RefusedError(
+            f"{option}: {name!a} is not made of words of letters and digits, the first of which "
+            "begins with a letter; give a name such as 'order_items'"
+        )
+    words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", stripped)
+    return "_".join(re.split(r"[ _-]+", words)).lower()
+
+
+def camel_case(name: str) -> str:
+    """Spell a name as `OrderItems`."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def make_route(route: str) -> str:
+    """Take the slashes off the ends of a route.
+
+    Raises:
+        RefusedError: it is no path of plain segments.
+    """
+    stripped = route.strip("/")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*", stripped):
+        raise RefusedError(
+            f"route: {route!a} is not made of lower-case letters, digits, '-' and '_' between "
+            "slashes; give one such as '/order-items'"
+        )
+    return stripped

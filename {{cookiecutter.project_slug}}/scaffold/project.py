@@ -1,0 +1,217 @@
+"""What a project has already, read from its code.
+
+The code is not run: a module can be made without settings and without a database.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeGuard
+
+from .fields import Reference
+from .names import Names, RefusedError, snake_case
+
+ROUTES = {"Delete", "Get", "Head", "Options", "Patch", "Post", "Put"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project in a folder."""
+
+    root: Path
+
+    @cached_property
+    def sources(self) -> dict[Path, ast.Module]:
+        """The app's code, by file."""
+        return {path: self.parse(path) for path in sorted(self.root.glob("src/**/*.py"))}
+
+    @cached_property
+    def migrations(self) -> dict[Path, ast.Module]:
+        """The migrations, by file."""
+        paths = sorted(self.root.glob("migrations/versions/*.py"))
+        return {path: self.parse(path) for path in paths}
+
+    def parse(self, path: Path) -> ast.Module:
+        """Parse a file.
+
+        Raises:
+            RefusedError: it is missing, or no Python.
+        """
+        try:
+            return ast.parse(path.read_bytes())
+        except FileNotFoundError:
+            raise RefusedError(f"{self.shown(path)} is missing") from None
+        except (SyntaxError, ValueError) as error:
+            raise RefusedError(f"{self.shown(path)} is no Python ({error}); mend it") from None
+
+    def shown(self, path: Path) -> str:
+        """Write a path as messages have it."""
+        return path.relative_to(self.root).as_posix()
+
+    def check(self, names: Names) -> None:
+        """Make sure that there is room for a module.
+
+        Raises:
+            RefusedError: its folder, its table, its routes or its functions are there already.
+        """
+        for path in sorted([*self.root.glob("src/*"), *self.root.glob("tests/*")]):
+            # Some file systems do not tell case.
+            if path.name.lower() in {names.module, f"{names.module}.py"}:
+                raise RefusedError(f"name: {self.shown(path)} exists; give another name")
+        for path, table in self.tables():
+            if table.lower() == names.module:
+                raise RefusedError(
+                    f"name: {self.shown(path)} makes a table {table!r}; give another name"
+                )
+        for name, route in self.routes():
+            if overlap(route, f"{names.route}/{{}}"):
+                raise RefusedError(
+                    f"route: /{names.route} is in the way of /{route}; give another, such as "
+                    f"'/my-{names.route}'"
+                )
+            if name in {f"get_{names.singular}", f"get_{names.many}"}:
+                raise RefusedError(
+                    f"singular: /{route} has the function {name} already; give another, such as "
+                    f"'my_{names.singular}'"
+                )
+
+    def tables(self) -> Iterator[tuple[Path, str]]:
+        """Yield the tables of the entities, and those that the migrations make and keep."""
+        for path, source in self.sources.items():
+            yield from ((path, table) for table in tables_of(source))
+        dropped = {
+            table for source in self.migrations.values() for table in operands(source, "drop_table")
+        }
+        for path, source in self.migrations.items():
+            yield from (
+                (path, table) for table in operands(source, "create_table") if table not in dropped
+            )
+
+    def routes(self) -> Iterator[tuple[str, str]]:
+        """Yield the functions that answer requests, and their paths without slashes at the ends."""
+        # FastAPI's own.
+        yield from (("", path) for path in ("docs", "redoc", "openapi.json"))
+        for source in self.sources.values():
+            for prefix, controller in controllers_of(source):
+                for function in controller.body:
+                    if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef):
+                        for path in decorations(function, ROUTES):
+                            yield function.name, f"{prefix}/{path.strip('/')}".strip("/")
+
+    @property
+    def head(self) -> str | None:
+        """The newest migration's revision, where there is one.
+
+        Raises:
+            RefusedError: there are several.
+        """
+        revisions: set[str] = set()
+        followed: set[str] = set()
+        for source in self.migrations.values():
+            revisions |= strings_of(source, "revision")
+            followed |= strings_of(source, "down_revision")
+        heads = sorted(revisions - followed)
+        if len(heads) > 1:
+            raise RefusedError(
+                f"migrations/versions has {len(heads)} heads, {' and '.join(heads)}; join them "
+                "with `uv run alembic merge heads`"
+            )
+        return heads[0] if heads else None
+
+    def find_reference(self, name: str) -> Reference:
+        """Find the module that a `ref(name)` points to.
+
+        Raises:
+            RefusedError: there is none, or it is not as the scaffold makes one.
+        """
+        module = snake_case(name, "fields")
+        if not (self.root / "src" / module / f"{module}_entity.py").exists():
+            raise RefusedError(
+                f"fields: ref({name}) needs a module; there is no src/{module}/{module}_entity.py"
+            )
+        entity = self.parse(self.root / "src" / module / f"{module}_entity.py")
+        controller = self.parse(self.root / "src" / module / f"{module}_controller.py")
+        factory = self.parse(self.root / "tests" / module / f"{module}_factory.py")
+        keys = [
+            ast.unparse(node)
+            for node in ast.walk(entity)
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "id"
+        ]
+        factories = [
+            node.name
+            for node in factory.body
+            if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("add_")
+        ]
+        tables = list(tables_of(entity))
+        routes = [prefix for prefix, _ in controllers_of(controller)]
+        if not len(keys) == len(tables) == len(routes) == len(factories) == 1:
+            raise RefusedError(
+                f"fields: ref({name}) needs a module with one entity, one controller and one "
+                "function add_… in its factory of the tests; write this key by hand"
+            )
+        if "Mapped[int]" not in keys[0] or "BigInteger" in keys[0]:
+            raise RefusedError(
+                f"fields: ref({name}) needs a module whose id is an Integer; write this key by hand"
+            )
+        return Reference(module, tables[0], routes[0], factories[0])
+
+
+def overlap(route: str, other: str) -> bool:
+    """Tell whether a request may be meant for either path, or for what is below the first."""
+    segments = list(zip(route.split("/"), other.split("/"), strict=False))
+    alike = all("{" in one + another or one == another for one, another in segments)
+    return alike and len(route.split("/")) >= len(other.split("/")) - 1
+
+
+def tables_of(source: ast.Module) -> Iterator[str]:
+    """Yield the tables of the entities in a file."""
+    for node in ast.walk(source):
+        if isinstance(node, ast.ClassDef):
+            yield from strings_of(node, "__tablename__")
+
+
+def controllers_of(source: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:
+    """Yield the controllers in a file, each with its prefix without slashes at the ends."""
+    for node in ast.walk(source):
+        if isinstance(node, ast.ClassDef):
+            for prefix in decorations(node, {"Controller"}):
+                yield prefix.strip("/"), node
+
+
+def decorations(
+    node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, names: set[str]
+) -> Iterator[str]:
+    """Yield the path of each decorator of those names."""
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] in names:
+            paths = [*decorator.args, *(each.value for each in decorator.keywords)]
+            first = paths[0] if paths else None
+            yield str(first.value) if isinstance(first, ast.Constant) else ""
+
+
+def strings_of(node: ast.Module | ast.ClassDef, name: str) -> set[str]:
+    """Collect the strings that are assigned to a name in a file or a class."""
+    found: set[str] = set()
+    for each in node.body:
+        targets = each.targets if isinstance(each, ast.Assign) else []
+        targets = [each.target] if isinstance(each, ast.AnnAssign) else targets
+        if isinstance(each, ast.Assign | ast.AnnAssign) and name in map(ast.unparse, targets):
+            values = ast.walk(each.value) if each.value else ()
+            found |= {str(value.value) for value in values if is_string(value)}
+    return found
+
+
+def operands(source: ast.Module, operation: str) -> Iterator[str]:
+    """Yield what a migration's `upgrade` does an operation to."""
+    for function in source.body:
+        if isinstance(function, ast.FunctionDef) and function.name == "upgrade":
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == f"op.{operation}":
+                    yield from (str(each.value) for each in node.args[:1] if is_string(each))
+
+
+def is_string(node: ast.AST) -> TypeGuard[ast.Constant]:
+    """Tell whether it is a string as such."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
