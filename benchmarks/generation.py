@@ -1,8 +1,8 @@
 """How long a generation takes, beside one of a template with a single file and no hooks.
 
 Both are run by cookiecutter's command, in turn, many times; what counts is the median of the
-rounds' ratios. The target is 1.3. In each round the new project gets a module too, of which the
-target is 2 seconds.
+rounds' ratios. The target is 1.3. In each round the new project gets a module too, for which
+the target is 2 seconds.
 """
 
 import json

@@ -59,6 +59,10 @@ def main() -> None:
                 extra_context={"session_style": style},
             )
             made = scaffolded(Path(project), Path(folder, "scaffolded"))
+            for part in MODULE:
+                for old in (SOURCE / part).glob("*.py"):
+                    if not (made / part / old.name).exists():
+                        old.unlink()
             for path in files(made):
                 if path.parent.as_posix() in MODULE:
                     of_style = path.name in OF_STYLE

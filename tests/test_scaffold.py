@@ -165,8 +165,9 @@ def test_derives_the_singular(scaffold: ModuleType, name: str, singular: str) ->
         ),
         ({"name": "orders", "fields": "number:str:int"}, "fields: number has 'int', .*too many"),
         ({"name": "orders", "fields": "number:unique?:str"}, r"fields: number has 'unique\?'"),
-        ({"name": "orders", "fields": "Number:str"}, "fields: 'Number' is not two or more"),
-        ({"name": "orders", "fields": "_a:str"}, "fields: '_a' is not two or more"),
+        ({"name": "orders", "fields": "Number:str"}, "fields: 'Number' is not made of"),
+        ({"name": "orders", "fields": "_a:str"}, "fields: '_a' is not made of"),
+        ({"name": "orders", "fields": "l:int"}, "fields: 'l' means something else"),
         ({"name": "orders", "fields": "class:str"}, "fields: 'class' means something else"),
         ({"name": "orders", "fields": "id:int"}, "fields: 'id' means something else"),
         ({"name": "orders", "fields": "json:json"}, "fields: 'json' means something else"),
@@ -324,7 +325,7 @@ def test_keeps_the_order_of_imports(make: Make, project: Path, *, tidy: bool) ->
         (("imports=[", "exports=["), "has no list of `imports`"),
         (("@Module(", "@Module(imports=[])\nclass B: pass\n@Module("), "or several"),
         (("from .app_c", "from .x import OrdersModule\nfrom .app_c"), "has another OrdersModule"),
-        (("class AppModule:", "class AppModule"), "is no Python"),
+        (("class AppModule:", "class AppModule"), "is not valid Python"),
     ],
 )
 def test_leaves_an_unusual_app_module_alone(
@@ -355,7 +356,7 @@ def test_says_what_to_add_to_an_unusual_app_module(make: Make, project: Path) ->
 
 
 def test_a_failure_leaves_nothing(make: Make, project: Path) -> None:
-    """Fail when half of the files are written: the tests' folder is none."""
+    """Fail when half of the files are written: `tests` is a file."""
     shutil.rmtree(project / "tests")
     (project / "tests").write_text("not a folder")
     before = contents(project)

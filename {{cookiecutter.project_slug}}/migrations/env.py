@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import re
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import DropTableOp, MigrationScript, ModifyTableOps
 from sqlalchemy import Connection, TypeDecorator
 
 import src.app_module  # noqa: F401  # its modules import the entities
@@ -45,14 +48,38 @@ def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[
     return False
 
 
+def order_drops(_context: Any, _revision: Any, scripts: list[MigrationScript]) -> None:
+    """Drop a table after those that refer to it, and its indexes with it: MySQL needs them."""
+    for script in scripts:
+        if not script.upgrade_ops or not script.downgrade_ops:
+            continue
+        operations = script.upgrade_ops.ops
+        drops = {each.table_name: each for each in operations if isinstance(each, DropTableOp)}
+        referring: dict[str, set[str]] = {name: set() for name in drops}
+        for name, drop in drops.items():
+            for key in drop.to_table().foreign_keys:
+                referring.setdefault(key.target_fullname.rpartition(".")[0], set()).add(name)
+        with suppress(CycleError):
+            order = [name for name in TopologicalSorter(referring).static_order() if name in drops]
+            others = [each for each in operations if each not in drops.values()]
+            operations[:] = [*others, *(drops[name] for name in order)]
+        script.upgrade_ops.reverse_into(script.downgrade_ops)
+        operations[:] = [
+            each
+            for each in operations
+            if not isinstance(each, ModifyTableOps) or each.table_name not in drops
+        ]
+
+
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=config.Base.metadata,
         render_item=render_item,
+        process_revision_directives=order_drops,
         # SQLite copies a table where others alter it; one text does both.
         render_as_batch=True,
-        # Here SQLite's is too; MySQL commits with each statement.
+        # SQLite's DDL is, as the app connects; MySQL commits after each statement.
         transactional_ddl=connection.dialect.name != "mysql",
     )
     with context.begin_transaction():

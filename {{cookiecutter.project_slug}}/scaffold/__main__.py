@@ -1,4 +1,4 @@
-"""Make a module: `python -m scaffold orders`, as the README tells.
+"""Make a module: `python -m scaffold orders`, as the README says.
 
 `scaffold/module` is what it is made of: change that to your taste.
 """
@@ -30,6 +30,7 @@ from .project import Project
 TEMPLATE = Path("scaffold", "module")
 #: Where it is registered.
 APP_MODULE = Path("src", "app_module.py")
+DEFAULT_FIELDS = "name:str:unique"
 
 
 def main() -> None:
@@ -40,19 +41,19 @@ def main() -> None:
         "--fields",
         metavar="FIELDS",
         default="",
-        help=f"such as 'number:str:unique note:text?', instead of 'name:str:unique'; types: {KNOWN}",
+        help=f"such as 'number:str:unique note:text?', not {DEFAULT_FIELDS!r}; types: {KNOWN}",
     )
     parser.add_argument("--singular", default="", help="one of them, such as order")
     parser.add_argument("--route", default="", help="where they are, such as /shop/orders")
     given = parser.parse_args()
     try:
         names = make_names(given.name, given.singular, given.route)
-        told = make_module(Project(Path(__file__).parents[1]), names, given.fields)
+        lines = make_module(Project(Path(__file__).parents[1]), names, given.fields)
     except RefusedError as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
-    print("\n".join(told))
+    print("\n".join(lines))
 
 
 def make_module(project: Project, names: Names, fields: str) -> list[str]:
@@ -66,15 +67,15 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
         OSError: a file cannot be written; nothing is changed.
     """
     project.check(names)
-    given = parse_fields(fields or "name:str:unique", project.find_reference)
-    context = make_context(names, given, project.head)
+    columns = parse_fields(fields or DEFAULT_FIELDS, project.find_reference)
+    context = make_context(names, columns, project.head)
     # Inside the project, so that ruff finds the project's settings.
     with tempfile.TemporaryDirectory(prefix=".scaffold-", dir=project.root) as folder:
         written = render(project.root / TEMPLATE, context, Path(folder))
         unusual = add_registration(names, project.root / APP_MODULE, written / APP_MODULE)
-        told = place(written, project.root)
+        lines = place(written, project.root)
     if unusual:
-        told += [
+        lines += [
             "",
             f"{APP_MODULE.as_posix()} {unusual}, and is left alone. Add this to it,",
             "",
@@ -85,9 +86,9 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
             f"        {names.plural_class}Module,",
         ]
     one = f"/{names.route}/{{{names.singular}_id}}"
-    told += ["", f"POST   /{names.route}", f"GET    /{names.route}"]
-    told += [f"{method:6} {one}" for method in ("GET", "PATCH", "DELETE")]
-    return [*told, "", "Next: `uv run alembic upgrade head`, then `uv run pytest`."]
+    lines += ["", f"POST   /{names.route}", f"GET    /{names.route}"]
+    lines += [f"{method:6} {one}" for method in ("GET", "PATCH", "DELETE")]
+    return [*lines, "", "Next: `uv run alembic upgrade head`, then `uv run pytest`."]
 
 
 def make_context(names: Names, fields: list[Field], head: str | None) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
     """Write the module's files into a folder, and return where in it they begin.
 
     Raises:
-        RefusedError: the template has an error, or two things of a file have one name.
+        RefusedError: the template has an error, or the entity has the name of an import.
     """
     try:
         settings = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -144,15 +145,18 @@ def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
         for path in written.rglob("*.py"):
             names = Counter(names_of(ast.parse(path.read_bytes())))
             twice = [name for name, times in names.items() if times > 1]
-            if twice:
+            if context["singular_class"] in twice:
                 raise RefusedError(
-                    f"singular: {context['singular']!r} makes a {twice[0]}, and "
-                    f"{path.name} has another; give another, such as 'my_{context['singular']}'"
+                    f"singular: {context['singular']!r} makes a {context['singular_class']}, and "
+                    f"{path.name} imports another; give another, such as "
+                    f"'my_{context['singular']}'"
                 )
+            if twice:
+                raise RefusedError(f"{TEMPLATE.as_posix()} binds {twice[0]} twice in {path.name}")
     except (CookiecutterException, TemplateError, SyntaxError, ValueError) as error:
         reason = " ".join(str(error).partition("Context:")[0].split()) or type(error).__name__
         raise RefusedError(f"{TEMPLATE.as_posix()} has an error: {reason}") from None
-    # The files import all that they may need.
+    # The template imports what any field may need; ruff takes out the rest, sorts and formats.
     ruff("check", "--fix", "--select", "F401,I", written)
     ruff("format", written)
     return written
@@ -177,7 +181,7 @@ def add_registration(names: Names, original: Path, changed: Path) -> str | None:
         return None
     tidy = ruff("check", "--select", "I", original) and ruff("format", "--check", original)
     changed.write_bytes(content)
-    # Who has an order of their own keeps it.
+    # A file in an order of its own keeps that.
     if tidy:
         ruff("check", "--fix", "--select", "I", changed)
         ruff("format", changed)
@@ -202,7 +206,9 @@ def place(written: Path, root: Path) -> list[str]:
     before: dict[Path, bytes | None] = {}
     folders: list[Path] = []
     try:
-        for source in sorted(path for path in written.rglob("*") if path.is_file()):
+        sources = sorted(path for path in written.rglob("*") if path.is_file())
+        # The app is lines of the module when that is there.
+        for source in sorted(sources, key=lambda path: path == written / APP_MODULE):
             target = root / source.relative_to(written)
             for folder in reversed(target.parents):
                 if not folder.exists():

@@ -13,14 +13,14 @@ class UnusualError(Exception):
 
 
 def register(source: bytes, names: Names) -> bytes:
-    """Import a module, and add it to the imports of the app's; what is there is not repeated.
+    """Import a module and list it in the imports of the app's, each once.
 
     Args:
         source: the content of `src/app_module.py`.
         names: the module's names.
 
     Returns:
-        The new content. The import is behind those of other modules, in no other order.
+        The new content. The import follows those of the other modules; nothing is sorted.
 
     Raises:
         UnusualError: there is not one list of imports to add to, or the name is taken.
@@ -28,7 +28,7 @@ def register(source: bytes, names: Names) -> bytes:
     try:
         tree = cst.parse_module(source)
     except (cst.ParserSyntaxError, SyntaxError, UnicodeDecodeError):
-        raise UnusualError("is no Python that can be read") from None
+        raise UnusualError("is not valid Python") from None
     name = f"{names.plural_class}Module"
     path = f"{names.module}.{names.module}_module"
     lists = list(lists_of_imports(tree))
@@ -76,9 +76,8 @@ def code_of(tree: cst.Module, place: int) -> str:
 
 def appended(entries: cst.List, name: str) -> cst.List:
     """Add an entry at the end, on a line of its own where the others are."""
-    last_entry = [cst.Element(cst.Name(name))]
     if not entries.elements:
-        return entries.with_changes(elements=last_entry)
+        return entries.with_changes(elements=[cst.Element(cst.Name(name))])
     *others, last = entries.elements
     end = entries.rbracket.whitespace_before
     begin = entries.lbracket.whitespace_after

@@ -32,115 +32,105 @@ class Type:
 
 TYPES = {
     "str": Type(
-        "str",
-        "String(100)",
-        "sa.String(length=100)",
-        "ShortText",
-        'f"{name} {number}"',
-        ("1", '""', '"   "', '"x" * 101', r'"nul\0"'),
+        python="str",
+        column="String(100)",
+        migration="sa.String(length=100)",
+        model="ShortText",
+        sample='f"{name} {number}"',
+        invalid=("1", '""', '"   "', '"x" * 101', r'"nul\0"'),
     ),
     "text": Type(
-        "str",
-        "Text",
-        "sa.Text()",
-        "LongText",
-        'f"{name} {number}"',
-        ("1", '""', '"   "', '"x" * 16_384', r'"nul\0"'),
+        python="str",
+        column="Text",
+        migration="sa.Text()",
+        model="LongText",
+        sample='f"{name} {number}"',
+        invalid=("1", '""', '"   "', '"x" * 16_384', r'"nul\0"'),
         can_be_unique=False,
         can_have_index=False,
     ),
     "int": Type(
-        "int",
-        "Integer",
-        "sa.Integer()",
-        "Integer",
-        "number",
-        ('"1"', "1.5", "True", "2**31", "-(2**31) - 1"),
+        python="int",
+        column="Integer",
+        migration="sa.Integer()",
+        model="Integer",
+        sample="number",
+        invalid=('"1"', "1.5", "True", "2**31", "-(2**31) - 1"),
     ),
     "bigint": Type(
-        "int",
-        "BigInteger",
-        "sa.BigInteger()",
-        "BigInteger",
-        "2**40 + number",
-        ('"1"', "1.5", "True", "2**63", "-(2**63) - 1"),
+        python="int",
+        column="BigInteger",
+        migration="sa.BigInteger()",
+        model="BigInteger",
+        sample="2**40 + number",
+        invalid=('"1"', "1.5", "True", "2**63", "-(2**63) - 1"),
     ),
     "float": Type(
-        "float",
-        "Double",
-        "sa.Double()",
-        "Double",
-        "number + 0.5",
-        ('"1.5"', "True", "10**400"),
+        python="float",
+        column="Double",
+        migration="sa.Double()",
+        model="Double",
+        sample="number + 0.5",
+        invalid=('"1.5"', "True", "10**400"),
     ),
     "decimal": Type(
-        "Decimal",
-        "Numeric(12, 2)",
-        "sa.Numeric(precision=12, scale=2)",
-        "Decimal",
-        'f"{number}.50"',
-        ("1.5", '"x"', '"1.555"', '"12345678901"'),
+        python="Decimal",
+        column="Numeric(12, 2)",
+        migration="sa.Numeric(precision=12, scale=2)",
+        model="Decimal",
+        sample='f"{number}.50"',
+        invalid=("1.5", '"x"', '"1.555"', '"12345678901"'),
     ),
     "bool": Type(
-        "bool",
-        "Boolean",
-        "sa.Boolean()",
-        "Boolean",
-        "number % 2 == 0",
-        ("1", '"true"'),
+        python="bool",
+        column="Boolean",
+        migration="sa.Boolean()",
+        model="Boolean",
+        sample="number % 2 == 0",
+        invalid=("1", '"true"'),
         can_be_unique=False,
     ),
     "date": Type(
-        "dt.date",
-        "Date",
-        "sa.Date()",
-        "Date",
-        'f"{2000 + number}-02-28"',
-        ("0", '"2026-02-29"', '"2026-02-28T12:00:00Z"'),
+        python="dt.date",
+        column="Date",
+        migration="sa.Date()",
+        model="Date",
+        sample='f"{2000 + number}-02-28"',
+        invalid=("0", '"2026-02-29"', '"2026-02-28T12:00:00Z"'),
     ),
     "datetime": Type(
-        "dt.datetime",
-        "DateTime",
-        "sa.DateTime(timezone=True)",
-        "DateTime",
-        'f"{2000 + number}-02-28T12:00:00.250000Z"',
-        ("0", '"2026-02-28"', '"2026-02-28T12:00:00"', '"0001-01-01T00:00:00+01:00"'),
+        python="dt.datetime",
+        column="DateTime",
+        migration="sa.DateTime(timezone=True)",
+        model="DateTime",
+        sample='f"{2000 + number}-02-28T12:00:00.250000Z"',
+        invalid=("0", '"2026-02-28"', '"2026-02-28T12:00:00"', '"0001-01-01T00:00:00+01:00"'),
     ),
     "uuid": Type(
-        "UUID",
-        "Uuid",
-        "sa.Uuid()",
-        "Uuid",
-        'f"00000000-0000-4000-8000-{number:012}"',
-        ("1", '"x"'),
+        python="UUID",
+        column="Uuid",
+        migration="sa.Uuid()",
+        model="Uuid",
+        sample='f"00000000-0000-4000-8000-{number:012}"',
+        invalid=("1", '"x"'),
     ),
     "json": Type(
-        "Any",
-        "JSON",
-        "sa.JSON()",
-        "Json",
-        '{"number": number, "list": [None, 1.5, "é"]}',
-        ("1", '"x"', "True"),
+        python="Any",
+        column="JSON",
+        migration="sa.JSON()",
+        model="Json",
+        sample='{"number": number, "list": [None, 1.5, "é"]}',
+        invalid=("1", '"x"', "True"),
         can_be_unique=False,
         can_have_index=False,
     ),
 }
 
-#: Names that an entity or a model has, or that its types are written with.
+#: Names that an entity or a model has, that its types are written with, or that ruff refuses.
 TAKEN = {
-    "id",
-    "self",
-    "metadata",
-    "registry",
-    "type_annotation_map",
-    "dt",
-    "mapped_column",
-    "bool",
-    "float",
-    "int",
-    "str",
+    *("bool", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry", "self"),
+    *("str", "type_annotation_map", *dir(BaseModel)),
 }
-TAKEN.update(dir(BaseModel))
 #: What a message lists.
 KNOWN = (
     f"{', '.join(TYPES)}, each with ? where it may be null; the flags are unique and index, and "
@@ -148,12 +138,12 @@ KNOWN = (
 )
 #: The key of another module's rows.
 KEY = Type(
-    "int",
-    "Integer",
-    "sa.Integer()",
-    "Reference",
-    "",
-    ("0", '"1"', "True", "2**31"),
+    python="int",
+    column="Integer",
+    migration="sa.Integer()",
+    model="Reference",
+    sample="",
+    invalid=("0", '"1"', "True", "2**31"),
 )
 
 
@@ -231,12 +221,16 @@ def parse_fields(text: str, find_reference: Callable[[str], Reference]) -> list[
 def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
     """Read one field, such as `placed_at:datetime?:index`; for the rest see `parse_fields`."""
     name, *parts = text.split(":")
-    if not re.fullmatch(r"[a-z][a-z0-9_]+", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise RefusedError(
-            f"fields: {name!a} is not two or more lower-case letters, digits and '_', from a "
-            "letter on; give a name such as 'placed_at'"
+            f"fields: {name!r} is not made of lower-case letters, digits and '_', from a letter; "
+            "give a name such as 'placed_at'"
         )
-    if keyword.iskeyword(name) or name in TAKEN or name.startswith("model_"):
+    if (
+        keyword.iskeyword(name)
+        or name in TAKEN
+        or name.startswith(("model_dump", "model_validate"))
+    ):
         raise RefusedError(
             f"fields: {name!r} means something else in Python or in a model; give another name"
         )
@@ -252,7 +246,7 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
             field_type = TYPES[word]
         elif part not in flags:
             raise RefusedError(
-                f"fields: {name} has {part!a}, which is no type or flag, or one too many; "
+                f"fields: {name} has {part!r}, which is no type or flag, or one too many; "
                 f"the types are {KNOWN}"
             )
     if reference and field_type in {None, TYPES["int"]}:

@@ -17,16 +17,19 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
 MAX_NAME = 63
 MAX_MODULE = 40
 #: Names that the controller and the service import, and that a model may not take from them.
-IMPORTED = """
-    After AsyncSession Controller Delete Depends Get HTTPException Id Injectable Limit Page Patch
-    Post Request Response
-"""
+IMPORTED = {
+    *("After", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id"),
+    *("Injectable", "Limit", "Page", "Patch", "Post", "Request", "Response"),
+}
 #: Variables of the controller and the service.
-VARIABLES = "added after changes limit name query request response result self session value"
+VARIABLES = {
+    *("added", "after", "changes", "limit", "name", "query", "request", "response", "result"),
+    *("self", "session", "value"),
+}
 
 
 class RefusedError(Exception):
-    """A module that cannot be; the message is one line that says why and what would work."""
+    """A module that cannot be made; the message is one line that says why and what would work."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Names:
     @property
     def model(self) -> str:
         """The model, as the controller and the service import it."""
-        return self.singular_class + ("Model" if self.singular_class in IMPORTED.split() else "")
+        return self.singular_class + ("Model" if self.singular_class in IMPORTED else "")
 
     @property
     def many(self) -> str:
@@ -64,7 +67,7 @@ class Names:
     def variable(self) -> str:
         """One of them, as a variable: `order_item`, or `class_`."""
         taken = keyword.iskeyword(self.singular) or hasattr(builtins, self.singular)
-        return f"{self.singular}_" if taken or self.singular in VARIABLES.split() else self.singular
+        return f"{self.singular}_" if taken or self.singular in VARIABLES else self.singular
 
 
 def make_names(name: str, singular: str = "", route: str = "") -> Names:
@@ -122,7 +125,7 @@ def snake_case(name: str, option: str) -> str:
     stripped = name.strip()
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([ _-]+[A-Za-z0-9]+)*", stripped):
         raise RefusedError(
-            f"{option}: {name!a} is not made of words of letters and digits, the first of which "
+            f"{option}: {name!r} is not made of words of letters and digits, the first of which "
             "begins with a letter; give a name such as 'order_items'"
         )
     words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", stripped)
@@ -143,7 +146,7 @@ def make_route(route: str) -> str:
     stripped = route.strip("/")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*", stripped):
         raise RefusedError(
-            f"route: {route!a} is not made of lower-case letters, digits, '-' and '_' between "
+            f"route: {route!r} is not made of lower-case letters, digits, '-' and '_' between "
             "slashes; give one such as '/order-items'"
         )
     return stripped

@@ -37,14 +37,16 @@ class Project:
         """Parse a file.
 
         Raises:
-            RefusedError: it is missing, or no Python.
+            RefusedError: it is missing, or not valid Python.
         """
         try:
             return ast.parse(path.read_bytes())
         except FileNotFoundError:
             raise RefusedError(f"{self.shown(path)} is missing") from None
         except (SyntaxError, ValueError) as error:
-            raise RefusedError(f"{self.shown(path)} is no Python ({error}); mend it") from None
+            raise RefusedError(
+                f"{self.shown(path)} is not valid Python ({error}); fix it"
+            ) from None
 
     def shown(self, path: Path) -> str:
         """Write a path as messages have it."""
@@ -57,13 +59,16 @@ class Project:
             RefusedError: its folder, its table, its routes or its functions are there already.
         """
         for path in sorted([*self.root.glob("src/*"), *self.root.glob("tests/*")]):
-            # Some file systems do not tell case.
-            if path.name.lower() in {names.module, f"{names.module}.py"}:
+            # Some file systems do not tell case; and git leaves folders with caches behind.
+            if path.name.lower() in {names.module, f"{names.module}.py"} and (
+                path.is_file() or any(path.rglob("*.py"))
+            ):
                 raise RefusedError(f"name: {self.shown(path)} exists; give another name")
         for path, table in self.tables():
             if table.lower() == names.module:
                 raise RefusedError(
-                    f"name: {self.shown(path)} makes a table {table!r}; give another name"
+                    f"name: {self.shown(path)} makes a table {table!r}; give another name, or have "
+                    "a migration drop it"
                 )
         for name, route in self.routes():
             if overlap(route, f"{names.route}/{{}}"):
@@ -129,7 +134,8 @@ class Project:
         module = snake_case(name, "fields")
         if not (self.root / "src" / module / f"{module}_entity.py").exists():
             raise RefusedError(
-                f"fields: ref({name}) needs a module; there is no src/{module}/{module}_entity.py"
+                f"fields: ref({name}) needs a module; there is no src/{module}/{module}_entity.py "
+                "yet"
             )
         entity = self.parse(self.root / "src" / module / f"{module}_entity.py")
         controller = self.parse(self.root / "src" / module / f"{module}_controller.py")
@@ -139,23 +145,23 @@ class Project:
             for node in ast.walk(entity)
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "id"
         ]
-        factories = [
+        adders = [
             node.name
             for node in factory.body
             if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("add_")
         ]
         tables = list(tables_of(entity))
         routes = [prefix for prefix, _ in controllers_of(controller)]
-        if not len(keys) == len(tables) == len(routes) == len(factories) == 1:
+        if not len(keys) == len(tables) == len(routes) == 1 <= len(adders):
             raise RefusedError(
-                f"fields: ref({name}) needs a module with one entity, one controller and one "
+                f"fields: ref({name}) needs a module with one entity, one controller, and a "
                 "function add_… in its factory of the tests; write this key by hand"
             )
         if "Mapped[int]" not in keys[0] or "BigInteger" in keys[0]:
             raise RefusedError(
                 f"fields: ref({name}) needs a module whose id is an Integer; write this key by hand"
             )
-        return Reference(module, tables[0], routes[0], factories[0])
+        return Reference(module, tables[0], routes[0], adders[0])
 
 
 def overlap(route: str, other: str) -> bool:
@@ -186,8 +192,8 @@ def decorations(
     """Yield the path of each decorator of those names."""
     for decorator in node.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] in names:
-            paths = [*decorator.args, *(each.value for each in decorator.keywords)]
-            first = paths[0] if paths else None
+            named = [each.value for each in decorator.keywords if each.arg in {"prefix", "path"}]
+            first = next(iter([*decorator.args, *named]), None)
             yield str(first.value) if isinstance(first, ast.Constant) else ""
 
 

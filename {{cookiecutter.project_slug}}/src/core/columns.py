@@ -1,12 +1,13 @@
 """Column types that are the same on every database, where SQLAlchemy's own are not.
 
-Its String, Text, Integer, BigInteger, Double, Boolean and Date are. A migration has SQLAlchemy's
-type for each of these, too; `database.py` says what MySQL makes of it.
+Its String, Text, Integer, BigInteger, Double, Boolean and Date are. In a migration,
+SQLAlchemy's own types stand for these as well; `database.py` says what MySQL makes of them.
 """
 
 import datetime as dt
 import decimal
 import json
+import sys
 import uuid
 from typing import Any
 
@@ -41,6 +42,9 @@ class Numeric(sa.TypeDecorator[decimal.Decimal]):
     cache_ok = True
 
     def __init__(self, precision: int, scale: int) -> None:
+        if precision > sys.float_info.dig:
+            message = f"precision: SQLite keeps no more than {sys.float_info.dig} digits"
+            raise ValueError(message)
         super().__init__(precision, scale)
         self.precision = precision
         self.scale = scale

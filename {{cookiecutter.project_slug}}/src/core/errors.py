@@ -35,11 +35,13 @@ RETRY_AFTER = 5
 MAX_ERRORS = 100
 
 # SQLSTATEs of PostgreSQL, error numbers of MySQL and MariaDB, messages of SQLite.
-UNIQUE_OR_FOREIGN_KEY = (
-    *("23503", "23505"),
-    *(1062, 1451, 1452),
-    *("FOREIGN KEY constraint failed", "UNIQUE constraint failed"),
-)
+CONFLICTS = {
+    "A value that must be unique is there already.": ("23505", 1062, "UNIQUE constraint failed"),
+    "This refers to something that does not exist, or something refers to this.": (
+        *("23503", 1451, 1452),
+        "FOREIGN KEY constraint failed",
+    ),
+}
 UNAVAILABLE = (
     # not let in, no such database
     *("28000", "28P01", "3D000"),
@@ -142,10 +144,8 @@ def respond_to(error: BaseException) -> ProblemResponse:
         error = error.__context__ or error
     if isinstance(error, HttpException):
         return problem(error.status_code, error.message)
-    if _matches(error, UNIQUE_OR_FOREIGN_KEY):
-        return problem(HTTPStatus.CONFLICT, "This conflicts with what is stored already.")
-    if isinstance(error, StaleDataError):
-        return problem(HTTPStatus.CONFLICT, "This was changed or removed at the same time.")
+    if conflict := _conflict(error):
+        return problem(HTTPStatus.CONFLICT, conflict)
     if _is_unavailable(error):
         return unavailable(error)
     logger.error("Unforeseen error", exc_info=error)
@@ -176,6 +176,13 @@ def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemRes
         for each in error.errors()[:MAX_ERRORS]
     ]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid.", errors)
+
+
+def _conflict(error: BaseException) -> str | None:
+    """Say with what the request conflicts, if that is the error."""
+    if isinstance(error, StaleDataError):
+        return "This was changed or removed at the same time."
+    return next((detail for detail, codes in CONFLICTS.items() if _matches(error, codes)), None)
 
 
 def _is_unavailable(error: BaseException) -> bool:

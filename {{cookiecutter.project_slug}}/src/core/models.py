@@ -61,7 +61,9 @@ class _Written:
         written = isinstance(value, str) and re.fullmatch(self.pattern, value)
         if not written and not isinstance(value, self.kind):
             raise PydanticCustomError(
-                "form", 'Input should be text such as "{example}"', {"example": self.example}
+                "form",
+                'Input should be text such as "{example}", and match {pattern}',
+                {"example": self.example, "pattern": self.pattern},
             )
         return value
 
@@ -119,6 +121,8 @@ Text = Annotated[
         # The document has to say that blanks alone are too short.
         pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
     ),
+    # Else the page of the document makes one up from the pattern.
+    Field(examples=["text"]),
 ]
 
 #: For a column of `String(100)`.
@@ -199,7 +203,7 @@ Json = Annotated[
 ]
 
 #: The default of a field that a PATCH may leave out; `model_dump(exclude_unset=True)` has
-#: only those that were given.
+#: only those that were given. Made by a factory, it is not in the document.
 OMITTED: Any = Field(default_factory=lambda: None)
 
 

@@ -169,6 +169,11 @@ async def test_sums_are_exact() -> None:
     assert repr(total) == "Decimal('0.30')"
 
 
+def test_a_number_has_no_more_digits_than_sqlite_keeps() -> None:
+    with pytest.raises(ValueError, match="15 digits"):
+        Numeric(16, 2)
+
+
 @pytest.mark.usefixtures("_table")
 @pytest.mark.parametrize(
     ("old", "new"), [({"a": 1}, {"a": True}), ([1], [1.0]), ({"a": 1}, None), (None, [])]

@@ -89,15 +89,22 @@ async def test_an_error_that_a_service_raises_on_purpose_is_shown(
     assert response.json()["detail"] == "No."
 
 
-@pytest.mark.parametrize("item", [{"name": "Ada"}, {"name": "Grace", "parent_id": 2**31 - 1}])
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({"name": "Ada"}, "must be unique"),
+        ({"name": "Grace", "parent_id": 2**31 - 1}, "does not exist"),
+    ],
+)
 async def test_a_name_that_exists_or_a_parent_that_does_not_is_a_conflict(
-    core_client: httpx.AsyncClient, item: dict[str, object]
+    core_client: httpx.AsyncClient, item: dict[str, object], reason: str
 ) -> None:
     assert (await core_client.post("/items", json={"name": "Ada"})).status_code == 200
 
     response = await core_client.post("/items", json=item)
 
     assert response.status_code == 409
+    assert reason in response.json()["detail"]
     assert response.headers["Content-Type"] == "application/problem+json"
     assert "core_items" not in response.text
 

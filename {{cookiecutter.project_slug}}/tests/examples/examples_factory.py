@@ -1,4 +1,4 @@
-"""What tests make, of this module and of those that refer to it."""
+"""Rows for the tests of this module, and of those that refer to it."""
 
 from itertools import count
 from typing import Any

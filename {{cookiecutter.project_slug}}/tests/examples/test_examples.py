@@ -30,7 +30,7 @@ async def test_add(client: httpx.AsyncClient) -> None:
 
     assert response.status_code == 201
     added = response.json()
-    assert added == {"id": added["id"], **body}
+    assert added == added | body
     location = response.headers["Location"]
     assert location == f"/examples/{added['id']}"
     assert (await client.get(location)).json() == added
@@ -50,7 +50,7 @@ async def test_add_takes_blanks_off_the_ends(client: httpx.AsyncClient, field: s
 
 
 @pytest.mark.parametrize("field", ["name"])
-async def test_add_needs_a_field(client: httpx.AsyncClient, field: str) -> None:
+async def test_add_needs_every_required_field(client: httpx.AsyncClient, field: str) -> None:
     body = await new_example(client)
     del body[field]
 

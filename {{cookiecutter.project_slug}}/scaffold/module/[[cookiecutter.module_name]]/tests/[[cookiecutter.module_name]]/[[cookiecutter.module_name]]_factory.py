@@ -1,6 +1,6 @@
 [% set one = cookiecutter.singular %]
 [% set references = cookiecutter.fields | selectattr("reference") | list %]
-"""What tests make, of this module and of those that refer to it."""
+"""Rows for the tests of this module, and of those that refer to it."""
 
 [% if references | length < cookiecutter.fields | length %]
 from itertools import count
