@@ -27,7 +27,8 @@ EVERY_TYPE = (
     "name:str:unique note:text size:int count:bigint:index ratio:float price:decimal open:bool "
     "day:date at:datetime:unique key:uuid:unique extra:json name2:str? note2:text? "
     "size2:int?:unique count2:bigint? ratio2:float? price2:decimal?:unique open2:bool? "
-    "day2:date?:index at2:datetime? key2:uuid? extra2:json? example:ref(examples)?:unique"
+    "day2:date?:index at2:datetime? key2:uuid? extra2:json? example:ref(examples)?:unique "
+    "other:ref(examples)"
 )
 
 

@@ -210,7 +210,7 @@ def test_every_pin_is_exact(project: Path) -> None:
 def test_readme_shows_the_command_of_each_make_target(project: Path) -> None:
     makefile = (project / "Makefile").read_text(encoding="utf-8")
     makefile = makefile.replace("$(UV)", "uv").replace("$$m", "add orders")
-    makefile = re.sub(r'"\$\$name"( --\w+="\$\$\w+")+', "orders", makefile)
+    makefile = re.sub(r'(--\w+="\$\$\w+" )+-- "\$\$name"', "orders", makefile)
     targets = {
         name: re.findall(r"^\t([^@].*)$", recipe, re.MULTILINE)
         for name, recipe in re.findall(r"^([a-z]+):.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)

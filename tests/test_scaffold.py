@@ -149,12 +149,19 @@ def test_derives_the_singular(scaffold: ModuleType, name: str, singular: str) ->
         ({"name": "orders", "route": "/"}, "route: '/' is not made of"),
         ({"name": "orders", "route": "/{x}"}, "route: '/{x}' is not made of"),
         ({"name": "orders", "route": "/Orders"}, "route: '/Orders' is not made of"),
-        ({"name": "orders", "singular": "example"}, "singular: .*get_example already"),
+        (
+            {"name": "orders", "singular": "example"},
+            "singular: src/examples/.* has a class Example",
+        ),
         ({"name": "orders", "singular": "a b!"}, "singular: .*words of letters"),
         ({"name": "os"}, "name: 'os' is a module of Python"),
         ({"name": "orders", "singular": "o"}, "singular: 'o' makes a class O, which reads as"),
         ({"name": "exceptions"}, "singular: 'exception' makes a class Exception"),
         ({"name": "nones"}, "singular: 'none' makes a class None"),
+        ({"name": "problems"}, "singular: 'problem' makes a class Problem, which the OpenAPI"),
+        ({"name": "orders", "singular": "o" * 41}, "singular: .* is over 40 characters"),
+        ({"name": "app_services", "singular": "app_info"}, "singular: .* has a class AppInfo"),
+        ({"name": "app_2", "route": "/docs/oauth2-redirect"}, "route: /docs/oauth2-redirect is in"),
         ({"name": "dates"}, "singular: 'date' makes a Date"),
         ({"name": "texts"}, "singular: 'text' makes a Text"),
         ({"name": "orders", "fields": "number"}, "fields: number has no type; the types are str, "),
@@ -177,11 +184,11 @@ def test_derives_the_singular(scaffold: ModuleType, name: str, singular: str) ->
         ({"name": "orders", "fields": "aa:text:unique"}, "fields: aa cannot be unique"),
         ({"name": "orders", "fields": "aa:json:index"}, "fields: aa cannot be index"),
         ({"name": "orders", "fields": "aa:bool:unique"}, "fields: aa cannot be unique"),
-        ({"name": "orders", "fields": f"{'a' * 60}:int"}, "fields: .*names of over 63"),
+        ({"name": "orders", "fields": f"{'a' * 60}:int:index"}, "fields: .* over 63 char"),
         ({"name": "orders", "fields": "aa:ref(nothing)"}, r"fields: ref\(nothing\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(orders)"}, r"fields: ref\(orders\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(core)"}, r"fields: ref\(core\) needs a module"),
-        ({"name": "orders", "fields": "aa:ref()"}, "fields: '' is not made of"),
+        ({"name": "orders", "fields": "aa:ref()"}, r"fields: ref\(\): '' is not made of"),
         ({"name": "orders", "fields": "aa:str:ref(examples)"}, "fields: aa is a ref, which has no"),
     ],
     ids=str,
@@ -326,6 +333,8 @@ def test_keeps_the_order_of_imports(make: Make, project: Path, *, tidy: bool) ->
         (("@Module(", "@Module(imports=[])\nclass B: pass\n@Module("), "or several"),
         (("from .app_c", "from .x import OrdersModule\nfrom .app_c"), "has another OrdersModule"),
         (("class AppModule:", "class AppModule"), "is not valid Python"),
+        (("from .app_c", "class OrdersModule: pass\nfrom .app_c"), "has another OrdersModule"),
+        (("app = ", "import x.orders.orders_module\napp = "), "in another way"),
     ],
 )
 def test_leaves_an_unusual_app_module_alone(
@@ -369,7 +378,50 @@ def test_a_failure_leaves_nothing(make: Make, project: Path) -> None:
     assert sorted(path for path in project.rglob("*") if path.is_dir()) == folders
 
 
-@pytest.mark.parametrize("broken", ["[[ nothing.at_all ]]", "[% if %]", "class :"])
+def test_imports_above_the_app(scaffold: ModuleType) -> None:
+    below = "\n\nfrom .a.a_module import AModule\n"
+    source = APP_MODULE.format(imports="", entries="[]") + below
+
+    registered = scaffold.register(source.encode(), scaffold.make_names("orders")).decode()
+
+    assert registered.index("OrdersModule\n") < registered.index("@Module")
+
+
+def test_reads_only_what_is_written(make: Make, project: Path) -> None:
+    """Nobody knows where a controller is whose path is computed, or named in another argument."""
+    (project / "src" / "odd.py").write_text(
+        "@Controller(f'{API}/x')\nclass A:\n    @Get('/{each}')\n    async def get(self): ...\n"
+        "@Controller(tag='orders', prefix='tag')\nclass B:\n    @Get()\n    def get(self): ...\n"
+    )
+
+    assert "GET    /orders" in make("orders")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "reason"),
+    [
+        ("pyproject.toml", "[tool.ruff]\nunknown = 1\n", "ruff cannot run .*unknown"),
+        ("src/odd.py", "class :", r"src/odd\.py cannot be read .*; fix it"),
+        ("scaffold/module/cookiecutter.json", "[]", "scaffold/module has an error: "),
+        ("scaffold/module/[[cookiecutter.module_name]]/README.md", "", r"README\.md exists"),
+    ],
+)
+def test_an_error_of_the_project_is_one_line(
+    make: Make, project: Path, path: str, text: str, reason: str
+) -> None:
+    (project / path).write_text(text)
+    before = contents(project)
+
+    # The scaffold's own class of error has no name here.
+    with pytest.raises(Exception, match=f"^{reason}") as refused:
+        make("orders")
+
+    assert type(refused.value).__name__ == "RefusedError"
+    assert "\n" not in str(refused.value)
+    assert contents(project) == before
+
+
+@pytest.mark.parametrize("broken", ["[[ nothing.at_all ]]", "[[ 1 / 0 ]]", "[% if %]", "class :"])
 def test_an_error_of_the_team_s_own_template_is_one_line(
     scaffold: ModuleType, make: Make, project: Path, broken: str
 ) -> None:

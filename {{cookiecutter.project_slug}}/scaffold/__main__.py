@@ -11,14 +11,13 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from cookiecutter.exceptions import CookiecutterException
 from cookiecutter.generate import generate_files
-from jinja2 import TemplateError
 from ruff import find_ruff_bin
 
 from .app_module import UnusualError, register
@@ -53,6 +52,8 @@ def main() -> None:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; nothing is changed")
     print("\n".join(lines))
 
 
@@ -67,13 +68,19 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
         OSError: a file cannot be written; nothing is changed.
     """
     project.check(names)
-    columns = parse_fields(fields or DEFAULT_FIELDS, project.find_reference)
+    columns = parse_fields(fields, project.find_reference)
+    columns = columns or parse_fields(DEFAULT_FIELDS, project.find_reference)
     context = make_context(names, columns, project.head)
     # Inside the project, so that ruff finds the project's settings.
     with tempfile.TemporaryDirectory(prefix=".scaffold-", dir=project.root) as folder:
         written = render(project.root / TEMPLATE, context, Path(folder))
         unusual = add_registration(names, project.root / APP_MODULE, written / APP_MODULE)
-        lines = place(written, project.root)
+        contents = {
+            path.relative_to(written): path.read_bytes()
+            for path in sorted(written.rglob("*"))
+            if path.is_file()
+        }
+    lines = place(contents, project.root)
     if unusual:
         lines += [
             "",
@@ -103,14 +110,12 @@ def make_context(names: Names, fields: list[Field], head: str | None) -> dict[st
         RefusedError: the name of a constraint is too long for the database.
     """
     for field in fields:
-        kind = "fk" if field.reference else "uq" if field.unique else "ix"
-        constraint = f"{kind}_{names.module}_{field.name}"
+        longest = f"ix_{names.module}_{field.name}" if field.unique or field.index else field.name
         if field.reference:
-            constraint += f"_{field.reference.table}"
-        if len(constraint) > MAX_NAME:
+            longest = f"fk_{names.module}_{field.name}_{field.reference.table}"
+        if len(longest) > MAX_NAME:
             raise RefusedError(
-                f"fields: {field.name!r} makes names of over {MAX_NAME} characters, such as "
-                f"{constraint!r}; give a shorter one"
+                f"fields: {longest!r} is over {MAX_NAME} characters long; give a shorter name"
             )
     return {
         "module_name": names.module,
@@ -134,28 +139,24 @@ def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
     Raises:
         RefusedError: the template has an error, or the entity has the name of an import.
     """
+    where = TEMPLATE.as_posix()
     try:
         settings = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
+        context = {"cookiecutter": settings | context}
         # Not cookiecutter's own command, which reads settings of the user's and leaves a replay.
-        written = Path(
-            generate_files(
-                template, {"cookiecutter": settings | context}, folder, accept_hooks=False
-            )
-        )
-        for path in written.rglob("*.py"):
-            names = Counter(names_of(ast.parse(path.read_bytes())))
-            twice = [name for name, times in names.items() if times > 1]
-            if context["singular_class"] in twice:
-                raise RefusedError(
-                    f"singular: {context['singular']!r} makes a {context['singular_class']}, and "
-                    f"{path.name} imports another; give another, such as "
-                    f"'my_{context['singular']}'"
-                )
-            if twice:
-                raise RefusedError(f"{TEMPLATE.as_posix()} binds {twice[0]} twice in {path.name}")
-    except (CookiecutterException, TemplateError, SyntaxError, ValueError) as error:
+        written = Path(generate_files(template, context, folder, accept_hooks=False))
+        sources = {path: ast.parse(path.read_bytes(), path.name) for path in written.rglob("*.py")}
+    except Exception as error:  # noqa: BLE001  # whatever a team's own template may raise
         reason = " ".join(str(error).partition("Context:")[0].split()) or type(error).__name__
-        raise RefusedError(f"{TEMPLATE.as_posix()} has an error: {reason}") from None
+        raise RefusedError(f"{where} has an error: {reason}; fix it") from None
+    names = context["cookiecutter"]
+    for path, source in sources.items():
+        bound = Counter(names_of(source))
+        if bound[names["singular_class"]] > 1:
+            raise RefusedError(
+                f"singular: {names['singular']!r} makes a {names['singular_class']}, and "
+                f"{path.name} imports another; give another, such as 'my_{names['singular']}'"
+            )
     # The template imports what any field may need; ruff takes out the rest, sorts and formats.
     ruff("check", "--fix", "--select", "F401,I", written)
     ruff("format", written)
@@ -189,46 +190,55 @@ def add_registration(names: Names, original: Path, changed: Path) -> str | None:
 
 
 def ruff(*arguments: str | Path) -> bool:
-    """Run ruff, and tell whether it had nothing to say."""
+    """Run ruff, and tell whether it had nothing to say.
+
+    Raises:
+        RefusedError: it cannot run.
+    """
     command = [find_ruff_bin(), arguments[0], "--quiet", "--no-cache", *arguments[1:]]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode > 1:
+        reason = " ".join(result.stderr.split())
+        raise RefusedError(f"ruff cannot run ({reason}); fix that first")
+    return result.returncode == 0
 
 
-def place(written: Path, root: Path) -> list[str]:
-    """Copy files to where they belong; where one fails, take back the others.
+def place(contents: dict[Path, bytes], root: Path) -> list[str]:
+    """Write files to where they belong; where one fails, take back the others.
 
     Returns:
         A line for each file.
 
     Raises:
-        OSError: a file cannot be written; nothing is changed.
+        RefusedError: one is there already; nothing is changed.
+        OSError: one cannot be written; nothing is changed.
     """
-    before: dict[Path, bytes | None] = {}
+    for path in contents:
+        if path != APP_MODULE and (root / path).exists():
+            raise RefusedError(
+                f"{path.as_posix()} exists; have {TEMPLATE.as_posix()} write another"
+            )
+    before = {path: (root / path).read_bytes() for path in contents if path == APP_MODULE}
     folders: list[Path] = []
     try:
-        sources = sorted(path for path in written.rglob("*") if path.is_file())
-        # The app is lines of the module when that is there.
-        for source in sorted(sources, key=lambda path: path == written / APP_MODULE):
-            target = root / source.relative_to(written)
-            for folder in reversed(target.parents):
+        # The app imports the module, and so comes last.
+        for path in sorted(contents, key=lambda path: path == APP_MODULE):
+            for folder in reversed((root / path).parents):
                 if not folder.exists():
                     folder.mkdir()
                     folders.append(folder)
-            before[target] = target.read_bytes() if target.exists() else None
-            target.write_bytes(source.read_bytes())
+            (root / path).write_bytes(contents[path])
     except BaseException:
-        for target, content in before.items():
-            if content is None:
-                target.unlink(missing_ok=True)
+        for path in contents:
+            if path in before:
+                (root / path).write_bytes(before[path])
             else:
-                target.write_bytes(content)
+                with suppress(OSError):
+                    (root / path).unlink()
         for folder in reversed(folders):
             folder.rmdir()
         raise
-    return [
-        f"{'CREATE' if content is None else 'UPDATE'} {target.relative_to(root).as_posix()}"
-        for target, content in before.items()
-    ]
+    return [f"{'UPDATE' if path in before else 'CREATE'} {path.as_posix()}" for path in contents]
 
 
 if __name__ == "__main__":

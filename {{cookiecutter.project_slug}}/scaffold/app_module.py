@@ -1,5 +1,6 @@
 """Registers a module in `src/app_module.py`, and leaves all else of that file as it is."""
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -34,17 +35,19 @@ def register(source: bytes, names: Names) -> bytes:
     lists = list(lists_of_imports(tree))
     if len(lists) != 1:
         raise UnusualError("has no list of `imports` in a `@Module(...)`, or several")
+    app = next(place for place, line in enumerate(tree.body) if m.findall(line, m.Decorator()))
     places = [
         place
-        for place, line in enumerate(tree.body)
+        for place, line in enumerate(tree.body[:app])
         if m.matches(line, m.SimpleStatementLine([m.Import() | m.ImportFrom()]))
     ]
     if not places:
-        raise UnusualError("has no import")
+        raise UnusualError("has no import above its `@Module(...)`")
     of_modules = [place for place in places if "_module import " in code_of(tree, place)]
-    imported = [place for place in places if imports(tree.body[place], name)]
-    if any(path not in code_of(tree, place) for place in imported):
-        raise UnusualError(f"has another {name}")
+    imported = [place for place in places if imports(tree.body[place], name, path)]
+    elsewhere = len(m.findall(tree, m.Name(name))) > len(m.findall(lists[0], m.Name(name)))
+    if not imported and (elsewhere or path in tree.code):
+        raise UnusualError(f"has another {name}, or this one in another way")
     if not any(m.matches(element.value, m.Name(name)) for element in lists[0].elements):
         tree = cst.ensure_type(tree.deep_replace(lists[0], appended(lists[0], name)), cst.Module)
     if not imported:
@@ -61,12 +64,11 @@ def lists_of_imports(tree: cst.Module) -> Iterator[cst.List]:
             yield cst.ensure_type(cst.ensure_type(argument, cst.Arg).value, cst.List)
 
 
-def imports(line: cst.CSTNode, name: str) -> bool:
-    """Tell whether a line binds the name."""
-    alias = m.ImportAlias(name=m.Name(name), asname=None) | m.ImportAlias(
-        asname=m.AsName(m.Name(name))
-    )
-    return bool(m.findall(line, alias))
+def imports(line: cst.CSTNode, name: str, path: str) -> bool:
+    """Tell whether a line imports the name from a path that ends so."""
+    froms = m.findall(line, m.ImportFrom())
+    code = " ".join(cst.Module([]).code_for_node(each) for each in froms)
+    return bool(re.match(rf"from [\w.]*\b{re.escape(path)} import {name}\b(?! as)", code))
 
 
 def code_of(tree: cst.Module, place: int) -> str:

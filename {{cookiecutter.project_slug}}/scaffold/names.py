@@ -21,6 +21,8 @@ IMPORTED = {
     *("After", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id"),
     *("Injectable", "Limit", "Page", "Patch", "Post", "Request", "Response"),
 }
+#: Schemas of the OpenAPI document.
+SCHEMAS = {"HTTPValidationError", "InvalidInput", "Problem", "ValidationError"}
 #: Variables of the controller and the service.
 VARIABLES = {
     *("added", "after", "changes", "limit", "name", "query", "request", "response", "result"),
@@ -102,10 +104,17 @@ def make_names(name: str, singular: str = "", route: str = "") -> Names:
             f"singular: {names.singular!r} makes a class {names.singular_class}, which reads as a "
             "constant; give a word, such as 'order'"
         )
-    if keyword.iskeyword(names.singular_class) or hasattr(builtins, names.singular_class):
+    if len(names.singular) > MAX_MODULE:
         raise RefusedError(
-            f"singular: {names.singular!r} makes a class {names.singular_class}, which Python has; "
-            f"give another, such as 'my_{names.singular}'"
+            f"singular: {names.singular!r} is over {MAX_MODULE} characters long; give another, "
+            "such as 'order'"
+        )
+    of_python = keyword.iskeyword(names.singular_class) or hasattr(builtins, names.singular_class)
+    if of_python or names.singular_class in SCHEMAS:
+        raise RefusedError(
+            f"singular: {names.singular!r} makes a class {names.singular_class}, which "
+            f"{'Python' if of_python else 'the OpenAPI document'} has; give another, such as "
+            f"'my_{names.singular}'"
         )
     return names
 
@@ -113,7 +122,7 @@ def make_names(name: str, singular: str = "", route: str = "") -> Names:
 def singular_of(module: str) -> str:
     """Derive what one of them is called; where there is no other word, it is the same."""
     singular: str = Pluralizer().singular(module)  # type: ignore[no-untyped-call]  # its own
-    return singular
+    return singular or module
 
 
 def snake_case(name: str, option: str) -> str:

@@ -40,13 +40,11 @@ class Project:
             RefusedError: it is missing, or not valid Python.
         """
         try:
-            return ast.parse(path.read_bytes())
+            return ast.parse(path.read_bytes(), path.name)
         except FileNotFoundError:
             raise RefusedError(f"{self.shown(path)} is missing") from None
-        except (SyntaxError, ValueError) as error:
-            raise RefusedError(
-                f"{self.shown(path)} is not valid Python ({error}); fix it"
-            ) from None
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise RefusedError(f"{self.shown(path)} cannot be read ({error}); fix it") from None
 
     def shown(self, path: Path) -> str:
         """Write a path as messages have it."""
@@ -56,7 +54,7 @@ class Project:
         """Make sure that there is room for a module.
 
         Raises:
-            RefusedError: its folder, its table, its routes or its functions are there already.
+            RefusedError: its folder, its table, its routes or its classes are there already.
         """
         for path in sorted([*self.root.glob("src/*"), *self.root.glob("tests/*")]):
             # Some file systems do not tell case; and git leaves folders with caches behind.
@@ -70,16 +68,30 @@ class Project:
                     f"name: {self.shown(path)} makes a table {table!r}; give another name, or have "
                     "a migration drop it"
                 )
-        for name, route in self.routes():
+        for route in self.routes():
             if overlap(route, f"{names.route}/{{}}"):
                 raise RefusedError(
                     f"route: /{names.route} is in the way of /{route}; give another, such as "
                     f"'/my-{names.route}'"
                 )
-            if name in {f"get_{names.singular}", f"get_{names.many}"}:
+        self.check_classes(names)
+
+    def check_classes(self, names: Names) -> None:
+        """Make sure that no other module has classes of the same names.
+
+        Raises:
+            RefusedError: one has.
+        """
+        for path, source in self.sources.items():
+            classes = {node.name for node in source.body if isinstance(node, ast.ClassDef)}
+            if f"{names.plural_class}Module" in classes:
                 raise RefusedError(
-                    f"singular: /{route} has the function {name} already; give another, such as "
-                    f"'my_{names.singular}'"
+                    f"name: {self.shown(path)} has a {names.plural_class}Module; give another name"
+                )
+            if names.singular_class in classes and path.parent.name != "core":
+                raise RefusedError(
+                    f"singular: {self.shown(path)} has a class {names.singular_class}; give "
+                    f"another, such as 'my_{names.singular}'"
                 )
 
     def tables(self) -> Iterator[tuple[Path, str]]:
@@ -94,16 +106,16 @@ class Project:
                 (path, table) for table in operands(source, "create_table") if table not in dropped
             )
 
-    def routes(self) -> Iterator[tuple[str, str]]:
-        """Yield the functions that answer requests, and their paths without slashes at the ends."""
+    def routes(self) -> Iterator[str]:
+        """Yield the paths of what answers requests, without slashes at the ends."""
         # FastAPI's own.
-        yield from (("", path) for path in ("docs", "redoc", "openapi.json"))
+        yield from ("docs", "docs/oauth2-redirect", "openapi.json", "redoc")
         for source in self.sources.values():
             for prefix, controller in controllers_of(source):
                 for function in controller.body:
                     if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef):
                         for path in decorations(function, ROUTES):
-                            yield function.name, f"{prefix}/{path.strip('/')}".strip("/")
+                            yield f"{prefix}/{path}".strip("/")
 
     @property
     def head(self) -> str | None:
@@ -131,7 +143,7 @@ class Project:
         Raises:
             RefusedError: there is none, or it is not as the scaffold makes one.
         """
-        module = snake_case(name, "fields")
+        module = snake_case(name, f"fields: ref({name})")
         if not (self.root / "src" / module / f"{module}_entity.py").exists():
             raise RefusedError(
                 f"fields: ref({name}) needs a module; there is no src/{module}/{module}_entity.py "
@@ -183,18 +195,22 @@ def controllers_of(source: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:
     for node in ast.walk(source):
         if isinstance(node, ast.ClassDef):
             for prefix in decorations(node, {"Controller"}):
-                yield prefix.strip("/"), node
+                yield prefix, node
 
 
 def decorations(
     node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, names: set[str]
 ) -> Iterator[str]:
-    """Yield the path of each decorator of those names."""
+    """Yield the path of each decorator of those names, without slashes at the ends.
+
+    A path that is not written as a string is left out.
+    """
     for decorator in node.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] in names:
             named = [each.value for each in decorator.keywords if each.arg in {"prefix", "path"}]
-            first = next(iter([*decorator.args, *named]), None)
-            yield str(first.value) if isinstance(first, ast.Constant) else ""
+            path = next(iter([*decorator.args, *named]), ast.Constant(""))
+            if is_string(path):
+                yield str(path.value).strip("/")
 
 
 def strings_of(node: ast.Module | ast.ClassDef, name: str) -> set[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-[% for field in references %]
-from tests.[[ field.reference.module ]].[[ field.reference.module ]]_factory import [[ field.reference.factory ]]
+[% for each in references | map(attribute="reference") | unique %]
+from tests.[[ each.module ]].[[ each.module ]]_factory import [[ each.factory ]]
 [% endfor %]
 
 [% if references | length < cookiecutter.fields | length %]

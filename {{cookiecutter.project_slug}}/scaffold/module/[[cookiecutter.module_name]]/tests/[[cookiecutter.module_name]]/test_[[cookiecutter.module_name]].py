@@ -12,9 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-[% for field in references %]
-from tests.[[ field.reference.module ]].[[ field.reference.module ]]_factory import [[ field.reference.factory ]]
-[% endfor %]
 from tests.problems import assert_problem
 
 from .[[ cookiecutter.module_name ]]_factory import add_[[ one ]], new_[[ one ]]
