@@ -38,6 +38,8 @@ RECORD = ".cruft.json"
 
 #: The merge is the same whatever the user has set for others.
 MERGE = ["-c", "merge.directoryRenames=false", "-c", "merge.renames=true", "-c", "rerere.enabled=0"]
+#: Take the line ends that cruft writes.
+LENIENT = ["-c", "core.safecrlf=false"]
 AUTHOR = {
     f"GIT_{who}_{what}": "template" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
@@ -76,7 +78,8 @@ class Update:
         """Say from where to where it goes."""
         template = re.sub("//[^/@]*@", "//", self.before["template"])  # no password
         answers = "".join(f", `{name}={value}`" for name, value in self.answers.items())
-        return f"{template}, `{self.before['commit'][:7]}` to `{self.after['commit'][:7]}`{answers}"
+        commits = [f"`{record['commit'][:7]}`" for record in (self.before, self.after)]
+        return f"{template}, {' to '.join(dict.fromkeys(commits))}{answers}"
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def main() -> int:
     given = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            # Cookiecutter leaves its copies of hooks behind.
+            tempfile.tempdir = folder
             return run(given, Path(folder).resolve())
     except RefusedError as error:
         sys.exit(str(error))
@@ -161,14 +166,14 @@ def run(given: argparse.Namespace, folder: Path) -> int:
     if update.is_empty:
         return tell("Up to date with the template.")
     if given.check:
-        tell(f"There is an update, of {len(update.names)} files ({update}): uv run update.py")
+        tell(f"There is an update of {len(update.names)} files ({update}): `uv run update.py`")
         return 1
     refuse_obstacles(update, top)
     if given.diff:
         with worktree(folder / "tree") as tree:
             outcome = merge(update, tree)
             git("add", "--all", cwd=tree)
-            tell(git("diff", "--cached", "HEAD", cwd=tree))
+            tell(git("diff", "--cached", "--no-color", "--no-ext-diff", "HEAD", cwd=tree))
         tell(f"This is what an update would change ({update}).\n\n{outcome}")
     else:
         outcome = merge(update, top)
@@ -221,7 +226,7 @@ def read_record() -> dict[str, Any]:
     """
     try:
         record = json.loads((PROJECT / RECORD).read_text(encoding="utf-8"))
-        if isinstance(record["template"], str) and re.fullmatch("[0-9a-f]{40}", record["commit"]):
+        if isinstance(record["template"], str) and re.fullmatch("[0-9a-f]{7,64}", record["commit"]):
             answers_of(record).items()
             return dict(record)
     except FileNotFoundError:
@@ -415,9 +420,8 @@ def snapshot(tree: Path, prefix: str, *parent: str) -> str:
         "GIT_WORK_TREE": str(tree),
         "GIT_INDEX_FILE": f"{tree}.index",
     }
-    as_it_is = ("-c", "core.autocrlf=false", "-c", "core.safecrlf=false")
     git("read-tree", "HEAD", cwd=tree, **place)
-    git(*as_it_is, "add", "--all", "--force", "--", f"./{prefix}", cwd=tree, **place)
+    git(*LENIENT, "add", "--all", "--force", "--", f"./{prefix}", cwd=tree, **place)
     written = git("write-tree", cwd=tree, **place).strip()
     message = "Update from the template"
     return git("commit-tree", *parent, "-m", message, written, cwd=tree, **place, **AUTHOR).strip()
@@ -466,7 +470,7 @@ def merge(update: Update, tree: Path) -> Outcome:
         written = tree / prefix / RECORD
         text = json.dumps(update.after, ensure_ascii=False, indent=2, separators=(",", ": "))
         written.write_bytes(f"{text}\n".encode())
-        git("add", "--", written, cwd=tree)
+        git(*LENIENT, "add", "--", written, cwd=tree)
     except BaseException:
         git("reset", "--hard", "--quiet", cwd=tree)
         raise
