@@ -7,6 +7,7 @@ one test has uv make the one that it asks for.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .projects import SOURCE, as_given, commit, environment, files, run
 
@@ -366,7 +368,7 @@ def test_says_what_needs_a_hand(project: Path, second: Path, update: Update) -> 
     for name in {*others, RENAMED[1], ".cruft.json"}:
         assert after[name] == contents(second)[name]
     refused = update(project, code=1).stderr
-    assert "changes are not committed" in refused
+    assert "not all is committed" in refused
     with pytest.raises(AssertionError, match="unmerged"):
         commit_as_it_is(project)
     git(project, "reset", "--hard")
@@ -377,7 +379,17 @@ def commit_as_it_is(project: Path) -> None:
     git(project, "-c", "user.name=Tests", "-c", "user.email=tests@example.com", "commit", "-m", "x")
 
 
-def test_a_diff_changes_nothing(project: Path, second: Path, update: Update) -> None:
+def test_says_what_both_renamed(project: Path, update: Update) -> None:
+    (project / RENAMED[0]).rename(project / "src" / "ours.py")
+    commit(project, "Rename")
+
+    report = update(project, code=1).stdout
+
+    assert sections(report)["Renamed by you and by the template"] == {*RENAMED, "src/ours.py"}
+    assert "Changed by the template." in (project / "src" / "ours.py").read_text(encoding="utf-8")
+
+
+def test_a_diff_changes_nothing(project: Path, update: Update) -> None:
     edit(project, ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"))
     commit(project, "Edit")
     before = contents(project)
@@ -455,6 +467,18 @@ def ignore(project: Path, _: Path) -> None:
     (project / ADDED).write_text("Mine.\n")
 
 
+def lock(project: Path, _: Path) -> None:
+    """Do as if git were busy."""
+    (project / ".git" / "index.lock").touch()
+
+
+def fail_at_the_end(project: Path, _: Path) -> None:
+    """Have git refuse `.cruft.json`, which is what comes after the merge."""
+    (project / ".git" / "info" / "attributes").write_text(".cruft.json filter=none\n")
+    for name, value in {"clean": "false", "smudge": "cat", "required": "true"}.items():
+        git(project, "config", f"filter.none.{name}", value)
+
+
 def record(pattern: str, replacement: str) -> Callable[[Path, Path], None]:
     def change(project: Path, _: Path) -> None:
         path = project / ".cruft.json"
@@ -483,53 +507,53 @@ def withdraw_choice(project: Path, fork: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "arguments", "message"),
+    ("given", "message"),
     [
-        (unlink_git, [], "fatal: not a git repository"),
-        (uncommit, [], "nothing is committed yet; commit the project first"),
-        (change, [], "1 changes are not committed, of README.md for one; commit or"),
-        (add, [], "1 changes are not committed, of notes.txt for one; commit or"),
-        (ignore, [], f"{ADDED} is in the way of the template's, and git does not track it; move"),
-        (unlink_record, [], ".cruft.json is missing, which says"),
-        (record("{", "<<<<<<< {"), [], ".cruft.json is broken; take the last one"),
-        (record('"commit"', '"committed"'), [], ".cruft.json is broken; take the last one"),
-        (record('"cookiecutter"', '"other"'), [], ".cruft.json is broken; take the last one"),
-        (record('(?s)"context".*}', '"context": []'), [], ".cruft.json is broken; take the last"),
-        (record("(?s).*", "[]"), [], ".cruft.json is broken; take the last one"),
+        (unlink_git, "fatal: not a git repository .*; put the project into a repository"),
+        (uncommit, "nothing is committed yet; commit the project first"),
+        (change, "not all is committed, such as README.md; commit it, or"),
+        (add, "not all is committed, such as notes.txt; commit it, or"),
+        (ignore, f"{ADDED} is in the way of the template's, and git does not track it; move"),
+        (lock, "fatal: Unable to create '.*index.lock': File exists"),
+        (fail_at_the_end, "error: external filter 'false' failed"),
+        (unlink_record, ".cruft.json is missing, which says"),
+        (record("{", "<<<<<<< {"), ".cruft.json is broken; take the last one"),
+        (record('"commit"', '"committed"'), ".cruft.json is broken; take the last one"),
+        (record('"cookiecutter"', '"other"'), ".cruft.json is broken; take the last one"),
+        (record('(?s)"context".*}', '"context": []'), ".cruft.json is broken; take the last"),
+        (record("(?s).*", "[]"), ".cruft.json is broken; take the last one"),
         (
             record("pynest-async", "none"),
-            [],
             r"the template cannot be cloned \(fatal: .*none.*\); see",
         ),
         (
             record('t": "[0-9a-f]+', f't": "{"0" * 40}'),
-            [],
             f"the template has no commit {'0' * 40} any",
         ),
-        (break_pyproject, [], "the template cannot be rendered: "),
+        (break_pyproject, r"pyproject.toml or .cruft.json cannot be read or does not fit the "),
         (
             withdraw_choice,
-            [],
             "database: 'sqlite' is no choice; give one of postgresql, mysql, such",
         ),
-        (None, ["databse=mysql"], "there is no option 'databse'; there are project_name, "),
-        (None, ["_template=x"], "there is no option '_template'; there are project_name, "),
-        (None, ["database=oracle"], "database: 'oracle' is no choice; give one of sqlite, postg"),
-        (None, ["mysql"], "'mysql' is no answer; give one such as database=postgresql"),
-        (None, ["author_email=me"], "the template cannot be rendered: author_email: 'me' is not"),
+        ("databse=mysql", "there is no option 'databse'; there are project_name, "),
+        ("_template=x", "there is no option '_template'; there are project_name, "),
+        ("database=oracle", "database: 'oracle' is no choice; give one of sqlite, postg"),
+        ("mysql", "'mysql' is no answer; give one such as database=postgresql"),
+        ("author_email=me", "the template cannot be rendered: author_email: 'me' is not"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_refuses_in_one_line_what_cannot_be(
-    prepare: Callable[[Path, Path], None] | None,
-    arguments: list[str],
+    given: Callable[[Path, Path], None] | str,
     message: str,
     project: Path,
     fork: Path,
     update: Update,
 ) -> None:
-    if prepare:
-        prepare(project, fork)
+    """Give a word of the command line, or do something to the project and the template before."""
+    arguments = [given] if isinstance(given, str) else []
+    if not isinstance(given, str):
+        given(project, fork)
     before = contents(project)
 
     result = update(project, *arguments, code=1)
@@ -552,3 +576,82 @@ def test_make_runs_it_in_an_environment_of_its_own(project: Path) -> None:
     assert {ADDED, "src/config.py"} < sections(report)["Added"] | sections(report)["Changed"]
     assert "# Tea Shop" in (project / "README.md").read_text(encoding="utf-8")
     assert not (project / ".venv").exists()
+
+
+@pytest.fixture
+def runner(project: Path, settings: dict[str, str], tmp_path: Path) -> Callable[..., list[str]]:
+    """Run the steps of the workflow, with a folder for GitHub and a `gh` that only notes what."""
+    git(tmp_path, "clone", "--quiet", "--bare", str(project), str(tmp_path / "origin"))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    noted = tools / "noted"
+    gh = tools / "gh"
+    gh.write_text(f'#!/bin/sh\nshift; echo "$@" >> {noted}\n[ "$1" = list ] && echo "$OPEN" || :\n')
+    make = tools / "make"
+    make.write_text(f'#!/bin/sh\n[ "$*" = "--silent update" ] && exec {sys.executable} update.py\n')
+    for tool in (gh, make):
+        tool.chmod(0o755)
+    git(project, "remote", "add", "origin", str(tmp_path / "origin"))
+    workflow = yaml.safe_load((project / ".github/workflows/update.yml").read_text("utf-8"))
+    [job] = workflow["jobs"].values()
+    steps = [step["run"] for step in job["steps"] if "run" in step]
+
+    def runner(**variables: str) -> list[str]:
+        variables = {
+            **settings,
+            "OPEN": "",
+            "MAY_CHANGE_WORKFLOWS": "true",
+            "GITHUB_RUN_ID": "7",
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "RUNNER_TEMP": str(tools),
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "commit.gpgSign",
+            "GIT_CONFIG_VALUE_0": "false",
+            **variables,
+        }
+        for step in steps:
+            run(["bash", "-e", "-c", step], project, **variables)
+        return [line for line in noted.read_text().splitlines() if line.startswith("create")]
+
+    return runner
+
+
+@pytest.mark.parametrize("conflict", [False, True])
+def test_the_workflow_opens_a_pull_request(
+    project: Path, tmp_path: Path, runner: Callable[..., list[str]], *, conflict: bool
+) -> None:
+    if conflict:
+        edit(project, ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"))
+        commit(project, "Edit")
+
+    [request] = runner()
+
+    assert ("--draft" in request) is conflict
+    assert ("with conflicts" in request) is conflict
+    assert "--head template-update-7" in request
+    pushed = git(tmp_path / "origin", "show", "template-update-7:README.md")
+    assert ("\n<<<<<<< " in pushed) is conflict
+    assert "Changed by the template." in pushed
+    report = (tmp_path / "tools" / "report.md").read_text(encoding="utf-8")
+    assert sections(report)["Deleted"] == {DELETED, RENAMED[0]}
+    assert report.startswith("Updated from the template (")
+
+
+def test_the_workflow_opens_none_that_it_should_not(
+    project: Path, tmp_path: Path, fork: Path, runner: Callable[..., list[str]]
+) -> None:
+    assert runner(OPEN="main\ntemplate-update-6") == []
+    git(project, "reset", "--quiet", "--hard")
+
+    workflow = ".github/workflows/update.yml"
+    edit(fork / SOURCE.name, (workflow, "name:", "# Changed by the template.\nname:"))
+    commit(fork, "Third")
+    follow(project, fork)
+    with pytest.raises(AssertionError, match="::error::This update changes workflows"):
+        runner(MAY_CHANGE_WORKFLOWS="false")
+    git(project, "reset", "--quiet", "--hard")
+
+    follow(project, tmp_path / "none")
+    with pytest.raises(AssertionError, match="the template cannot be cloned"):
+        runner()
+    assert "template-update" not in git(tmp_path / "origin", "branch")

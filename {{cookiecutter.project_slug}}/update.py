@@ -87,6 +87,8 @@ class Outcome:
     """What a merge did to which files, by paths from the repository's top."""
 
     conflicts: list[str]
+    #: Renamed by both, and what they had been.
+    renamed: list[str]
     #: Deleted by the template and changed by the user, or the reverse.
     kept: list[str]
     dropped: list[str]
@@ -97,13 +99,16 @@ class Outcome:
     @property
     def needs_a_hand(self) -> bool:
         """Whether something is left to do."""
-        return bool(self.conflicts or self.kept)
+        return bool(self.conflicts or self.renamed or self.kept)
 
     def __str__(self) -> str:
         """List the files, in Markdown."""
         sections = {
             "Conflicts. Choose between `<<<<<<<` and `>>>>>>>`, then `git add` the file:": (
                 self.conflicts
+            ),
+            "Renamed by you and by the template. `git add` what is to stay, `git rm` what is not:": (
+                self.renamed
             ),
             "Deleted by the template, but changed by you. `git add` what is to stay, `git rm` what "
             "is not:": self.kept,
@@ -143,6 +148,8 @@ def main() -> int:
             return run(given, Path(folder).resolve())
     except RefusedError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:
@@ -158,7 +165,7 @@ def run(given: argparse.Namespace, folder: Path) -> int:
     Raises:
         RefusedError: it cannot be; the project is as it was.
     """
-    top = Path(git("rev-parse", "--show-toplevel").rstrip("\n"))
+    top = find_repository()
     record = read_record()
     if not given.check:
         refuse_changes()
@@ -218,6 +225,18 @@ def listed(*arguments: str | Path, cwd: Path = PROJECT) -> list[str]:
     return git(*arguments, cwd=cwd).split("\0")[:-1]
 
 
+def find_repository() -> Path:
+    """Find the top of the repository that the project is in.
+
+    Raises:
+        RefusedError: it is in none.
+    """
+    try:
+        return Path(git("rev-parse", "--show-toplevel").rstrip("\n"))
+    except RefusedError as error:
+        raise RefusedError(f"{error}; put the project into a repository, and commit it") from None
+
+
 def read_record() -> dict[str, Any]:
     """Read `.cruft.json`.
 
@@ -273,8 +292,8 @@ def refuse_changes() -> None:
     changes = listed("status", "--porcelain", "--untracked-files=normal", "--no-renames", "-z")
     if changes:
         raise RefusedError(
-            f"{len(changes)} changes are not committed, of {changes[0][3:]} for one; commit or "
-            "stash them first (`git stash --include-untracked`)"
+            f"not all is committed, such as {changes[0][3:]}; commit it, or put it aside with "
+            "`git stash --include-untracked`"
         )
 
 
@@ -322,7 +341,10 @@ def prepare(record: dict[str, Any], answers: dict[str, str], folder: Path) -> Up
         ) from None
     commit = git("rev-parse", "HEAD", cwd=template).strip()
     inside = record.get("directory") or ""
-    options = json.loads((template / inside / "cookiecutter.json").read_text(encoding="utf-8"))
+    try:
+        options = json.loads((template / inside / "cookiecutter.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RefusedError(f"the template cannot be read ({error})") from None
     changed = deepcopy(record)
     answers_of(changed).update(answers)
     check_answers(answers_of(changed), answers, options)
@@ -383,7 +405,11 @@ def render(template: Path, record: dict[str, Any], commit: str, folder: Path) ->
                 return dict(
                     cookiecutter_template(folder, repository, record, PROJECT, checkout=commit)
                 )
-        except (ClickException, CookiecutterException, TemplateError, ValueError) as error:
+        except ValueError as error:
+            raise RefusedError(
+                f"pyproject.toml or {RECORD} cannot be read or does not fit the template ({error})"
+            ) from None
+        except (ClickException, CookiecutterException, TemplateError) as error:
             said.seek(0)
             hook = said.read().decode("utf-8", "replace")
             reason = (hook or str(error) or type(error).__name__).strip().splitlines()[0]
@@ -464,13 +490,14 @@ def merge(update: Update, tree: Path) -> Outcome:
         kept = [name for name, have in stages.items() if have == "12"]
         if dropped:
             git("rm", "--quiet", "--force", "--", *dropped, cwd=tree)
+        renamed = [name for name, have in stages.items() if len(have) == 1]
         changes = listed(
             "diff", "--cached", "--no-renames", "--name-status", "-z", "HEAD", cwd=tree
         )
         written = tree / prefix / RECORD
         text = json.dumps(update.after, ensure_ascii=False, indent=2, separators=(",", ": "))
         written.write_bytes(f"{text}\n".encode())
-        git(*LENIENT, "add", "--", written, cwd=tree)
+        git(*LENIENT, "add", "--force", "--", written, cwd=tree)
     except BaseException:
         git("reset", "--hard", "--quiet", cwd=tree)
         raise
@@ -481,7 +508,8 @@ def merge(update: Update, tree: Path) -> Outcome:
         for kind in "MAD"
     }
     return Outcome(
-        [name for name in stages if name not in {*dropped, *kept}],
+        [name for name in stages if name not in {*renamed, *kept, *dropped}],
+        renamed,
         kept,
         dropped,
         by_kind["M"],
