@@ -44,6 +44,29 @@ AUTHOR = {
     f"GIT_{who}_{what}": "template" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
 
+#: What a merge may do to a file: the first of them leave something to do.
+LEFT_TO_DO = {
+    "conflict": "Conflicts. Choose between `<<<<<<<` and `>>>>>>>`, then `git add` the file:",
+    "renamed": (
+        "Renamed by you and by the template. `git add` what is to stay, `git rm` what is not:"
+    ),
+    "kept": (
+        "Deleted by the template, but changed by you. `git add` what is to stay, `git rm` what is "
+        "not:"
+    ),
+}
+KINDS = LEFT_TO_DO | {
+    "dropped": "Deleted by you, but changed by the template. They stay deleted:",
+    "M": "Changed:",
+    "A": "Added:",
+    "D": "Deleted:",
+}
+#: Where git could not merge, by who has the file: 1 is what both had, 2 the user, 3 the template.
+STAGES = {"12": "kept", "13": "dropped", "1": "renamed", "2": "renamed", "3": "renamed"}
+
+#: What a merge did: the files of each kind, as paths from the repository's top.
+Outcome = dict[str, list[str]]
+
 
 class RefusedError(Exception):
     """An update that cannot be; the message is one line that says why and what would work."""
@@ -82,46 +105,13 @@ class Update:
         return f"{template}, {' to '.join(dict.fromkeys(commits))}{answers}"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a merge did to which files, by paths from the repository's top."""
-
-    conflicts: list[str]
-    #: Renamed by both, and what they had been.
-    renamed: list[str]
-    #: Deleted by the template and changed by the user, or the reverse.
-    kept: list[str]
-    dropped: list[str]
-    changed: list[str]
-    added: list[str]
-    deleted: list[str]
-
-    @property
-    def needs_a_hand(self) -> bool:
-        """Whether something is left to do."""
-        return bool(self.conflicts or self.renamed or self.kept)
-
-    def __str__(self) -> str:
-        """List the files, in Markdown."""
-        sections = {
-            "Conflicts. Choose between `<<<<<<<` and `>>>>>>>`, then `git add` the file:": (
-                self.conflicts
-            ),
-            "Renamed by you and by the template. `git add` what is to stay, `git rm` what is not:": (
-                self.renamed
-            ),
-            "Deleted by the template, but changed by you. `git add` what is to stay, `git rm` what "
-            "is not:": self.kept,
-            "Deleted by you, but changed by the template. They stay deleted:": self.dropped,
-            "Changed:": self.changed,
-            "Added:": self.added,
-            "Deleted:": self.deleted,
-        }
-        return "\n\n".join(
-            "\n".join([title, "", *(f"- `{name}`" for name in names)])
-            for title, names in sections.items()
-            if names
-        )
+def report(outcome: Outcome) -> str:
+    """List the files of an outcome, in Markdown."""
+    return "\n\n".join(
+        "\n".join([title, "", *(f"- `{name}`" for name in outcome[kind])])
+        for kind, title in KINDS.items()
+        if kind in outcome
+    )
 
 
 def main() -> int:
@@ -171,7 +161,8 @@ def run(given: argparse.Namespace, folder: Path) -> int:
         refuse_changes()
     update = prepare(record, dict(map(parse_answer, given.answers)), folder)
     if update.is_empty:
-        return tell("Up to date with the template.")
+        tell("Up to date with the template.")
+        return 0
     if given.check:
         tell(f"There is an update of {len(update.names)} files ({update}): `uv run update.py`")
         return 1
@@ -181,23 +172,22 @@ def run(given: argparse.Namespace, folder: Path) -> int:
             outcome = merge(update, tree)
             git("add", "--all", cwd=tree)
             tell(git("diff", "--cached", "--no-color", "--no-ext-diff", "HEAD", cwd=tree))
-        tell(f"This is what an update would change ({update}).\n\n{outcome}")
+        tell(f"This is what an update would change ({update}).\n\n{report(outcome)}")
     else:
         outcome = merge(update, top)
-        tell(f"Updated from the template ({update}).\n\n{outcome}\n")
-        if "pyproject.toml" in {Path(name).name for name in outcome.changed + outcome.conflicts}:
+        tell(f"Updated from the template ({update}).\n\n{report(outcome)}\n")
+        if "pyproject.toml" in {Path(name).name for names in outcome.values() for name in names}:
             tell("Where dependencies changed, `make lock` pins them in `requirements.txt`.")
         tell(
             "Look at it with `git diff HEAD`, test and commit; or undo it with `git reset --hard`."
         )
-    return int(outcome.needs_a_hand)
+    return int(not LEFT_TO_DO.keys().isdisjoint(outcome))
 
 
-def tell(text: str) -> int:
-    """Print text in UTF-8, whatever the terminal's encoding, and return the exit code 0."""
+def tell(text: str) -> None:
+    """Print text, in UTF-8 wherever it goes."""
     sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
-    return 0
 
 
 def git(*arguments: str | Path, cwd: Path = PROJECT, **variables: str) -> str:
@@ -386,7 +376,7 @@ def render(template: Path, record: dict[str, Any], commit: str, folder: Path) ->
     Raises:
         RefusedError: it cannot be rendered.
     """
-    # Here, since each is slow, and the second fails where git is missing.
+    # Here, since they are slow, and fail where git is missing.
     from click import ClickException  # noqa: PLC0415
     from cookiecutter.exceptions import CookiecutterException  # noqa: PLC0415
     from cruft._commands.utils.generate import cookiecutter_template  # noqa: PLC0415
@@ -485,15 +475,15 @@ def merge(update: Update, tree: Path) -> Outcome:
         for entry in listed("ls-files", "--unmerged", "-z", cwd=tree):
             about, _, name = entry.partition("\t")
             stages[name] = stages.get(name, "") + about[-1]
-        # The first is what both had, the second the user's, the third the template's.
-        dropped = [name for name, have in stages.items() if have == "13"]
-        kept = [name for name, have in stages.items() if have == "12"]
-        if dropped:
-            git("rm", "--quiet", "--force", "--", *dropped, cwd=tree)
-        renamed = [name for name, have in stages.items() if len(have) == 1]
-        changes = listed(
-            "diff", "--cached", "--no-renames", "--name-status", "-z", "HEAD", cwd=tree
-        )
+        outcome: Outcome = {}
+        for name, stage in stages.items():
+            outcome.setdefault(STAGES.get(stage, "conflict"), []).append(name)
+        if "dropped" in outcome:
+            git("rm", "--quiet", "--force", "--", *outcome["dropped"], cwd=tree)
+        shown = ("--cached", "--no-renames", "--name-status", "-z")
+        changes = iter(listed("diff", *shown, "HEAD", cwd=tree))
+        for kind, name in zip(changes, changes, strict=True):
+            outcome.setdefault(kind, []).append(name)
         written = tree / prefix / RECORD
         text = json.dumps(update.after, ensure_ascii=False, indent=2, separators=(",", ": "))
         written.write_bytes(f"{text}\n".encode())
@@ -501,21 +491,7 @@ def merge(update: Update, tree: Path) -> Outcome:
     except BaseException:
         git("reset", "--hard", "--quiet", cwd=tree)
         raise
-    by_kind = {
-        kind: [
-            name for found, name in zip(changes[::2], changes[1::2], strict=True) if found == kind
-        ]
-        for kind in "MAD"
-    }
-    return Outcome(
-        [name for name in stages if name not in {*renamed, *kept, *dropped}],
-        renamed,
-        kept,
-        dropped,
-        by_kind["M"],
-        by_kind["A"],
-        by_kind["D"],
-    )
+    return outcome
 
 
 if __name__ == "__main__":
