@@ -30,7 +30,7 @@ TAKEN = """
     pytest pytest-asyncio pytest-xdist python-dateutil python-discovery python-dotenv python-slugify
     pyyaml pyyaml-ft requests rich ruff scaffold setuptools six slugify sqlalchemy src starlette
     structlog templates test tests text-unidecode tomli typing-extensions typing-inspection typings
-    tzdata urllib3 uv uvicorn uvloop venv virtualenv watchfiles websockets yaml
+    tzdata update urllib3 uv uvicorn uvloop venv virtualenv watchfiles websockets yaml
 """
 
 

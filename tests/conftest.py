@@ -1,5 +1,6 @@
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from . import servers
-from .projects import COMBINATIONS, TEMPLATE, Combination, as_given
+from .projects import COMBINATIONS, TEMPLATE, Combination, as_given, commit, run
 from .serving import find_server, legs
 
 
@@ -37,6 +38,20 @@ def render(cookies_session: Cookies) -> Render:
 def rendered(render: Render) -> Path:
     """Render the default project."""
     return render()
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commit the template's work tree, which cruft wants, in a repository of its own."""
+    repository = tmp_path_factory.mktemp("repository") / "pynest-async"
+    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], TEMPLATE)
+    for name in filter(None, listed.split("\0")):
+        if (TEMPLATE / name).is_file():
+            (repository / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TEMPLATE / name, repository / name)
+    run(["git", "init", "--quiet", "--initial-branch=main"], repository)
+    commit(repository, "Snapshot")
+    return repository
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from .conftest import Render
 from .projects import COMBINATIONS, DATABASES, TEMPLATE, Combination, files, run
 
 WORKFLOW = Path(".github/workflows/ci.yml")
+UPDATE = Path(".github/workflows/update.yml")
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
 
@@ -60,14 +61,16 @@ def makefile_targets(folder: Path) -> set[str]:
     return set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
 
-def test_github_understands_the_workflow(repository: Path) -> None:
+def test_github_understands_the_workflows(repository: Path) -> None:
     schema = ["check-jsonschema", "--builtin-schema"]
 
-    run([*schema, "vendor.github-workflows", str(WORKFLOW)], repository)
+    workflows = sorted(map(str, repository.glob(".github/workflows/*")))
+    assert len(workflows) == (1 if repository == TEMPLATE else 2)
+    run([*schema, "vendor.github-workflows", *workflows], repository)
     run([*schema, "vendor.dependabot", str(DEPENDABOT)], repository)
 
 
-def test_the_workflow_is_hardened(repository: Path) -> None:
+def test_the_workflows_are_hardened(repository: Path) -> None:
     zizmor = ["zizmor", "--offline", "--no-config", "--no-progress", "--strict-collection"]
 
     run([*zizmor, ".github"], repository)
@@ -87,14 +90,26 @@ def test_the_workflow_may_only_read(repository: Path) -> None:
         ] == [False]
 
 
+def test_the_update_alone_may_write(project: Path) -> None:
+    workflow = read(project / UPDATE)
+
+    assert workflow["permissions"] == {}
+    [job] = workflow["jobs"].values()
+    assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert job["timeout-minutes"] <= 30
+    assert job["steps"][0]["with"] == {"persist-credentials": False}
+    # What the template has run sees no token.
+    assert "env" not in workflow.keys() | job.keys()
+    assert [step["name"] for step in job["steps"] if "env" in step] == ["Open a pull request"]
+
+
 def test_actions_are_pinned_as_the_templates_own(project: Path) -> None:
-    def actions(folder: Path) -> set[str]:
-        text = (folder / WORKFLOW).read_text(encoding="utf-8")
-        return set(re.findall(r"uses: *(.*)", text))
+    def actions(path: Path) -> set[str]:
+        return set(re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8")))
 
-    used = actions(project)
+    used = actions(project / WORKFLOW)
 
-    assert used == actions(TEMPLATE)
+    assert used == actions(project / UPDATE) == actions(TEMPLATE / WORKFLOW)
     for action in used:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 

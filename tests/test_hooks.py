@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from .projects import TEMPLATE, files, run
+from .projects import TEMPLATE, files
 
 COMMANDS = ("cookiecutter", "cruft")
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commit the template's work tree, which cruft wants, in a repository of its own."""
-    repository = tmp_path_factory.mktemp("repository") / "pynest-async"
-    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], TEMPLATE)
-    for name in filter(None, listed.split("\0")):
-        if (TEMPLATE / name).is_file():
-            (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(TEMPLATE / name, repository / name)
-    identity = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
-    run(["git", "init", "--quiet", "--initial-branch=main"], repository)
-    run(["git", "add", "--all"], repository)
-    run(["git", *identity, "commit", "--quiet", "--message=Snapshot"], repository)
-    return repository
 
 
 def generate(
