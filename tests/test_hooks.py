@@ -114,7 +114,7 @@ def test_cookiecutter_and_cruft_write_the_same(tmp_path: Path, repository: Path)
 
 
 def test_typed_answers_are_taken_as_they_are(tmp_path: Path) -> None:
-    name = "{{ 7 * 7 }} 'Tea' {% raw %}"
+    name = "{ { 7 * 7 }} 'Tea' %}"
     answers = [name, "tea-shop", "", "O'Neill \\ Söhne", "", "4", "2", "2"]
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONUTF8": "1"}
 
