@@ -13,9 +13,9 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: app test lint format lock examples bench clean
 
-# Render a project, install it and serve it.
+# Render a project, install it and serve it; without the hooks, which are for its owner.
 app: $(READY)
-	$(BIN)/cookiecutter --default-config --no-input --overwrite-if-exists \
+	$(BIN)/cookiecutter --default-config --no-input --overwrite-if-exists --accept-hooks no \
 		--output-dir $(dir $(APP)) . database=$(DATABASE) session_style=$(SESSION_STYLE)
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(APP)/.venv
 	$(BIN)/uv pip install --quiet --python $(APP)/.venv --requirement $(APP)/requirements.txt

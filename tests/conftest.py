@@ -11,7 +11,8 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from . import servers
-from .projects import COMBINATIONS, TEMPLATE, Combination, as_given
+from .projects import COMBINATIONS, Combination, as_given
+from .repositories import snapshot
 from .serving import find_server, legs
 
 
@@ -20,11 +21,17 @@ class Render(Protocol):
 
 
 @pytest.fixture(scope="session")
-def render(cookies_session: Cookies) -> Render:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commit the template as it is here in a repository of its own, for projects to record."""
+    return snapshot(tmp_path_factory.mktemp("template") / "pynest-async")
+
+
+@pytest.fixture(scope="session")
+def render(cookies_session: Cookies, template: Path) -> Render:
     """Render a project from answers, those not given as their defaults; return its folder."""
 
     def render(**answers: str) -> Path:
-        result = cookies_session.bake(template=str(TEMPLATE), extra_context=as_given(answers))
+        result = cookies_session.bake(template=str(template), extra_context=as_given(answers))
         if result.exception:
             raise result.exception
         assert isinstance(result.project_path, Path)
