@@ -11,11 +11,11 @@ APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: app test lint format lock examples bench clean
+.PHONY: app test lint format lock examples release bench clean
 
-# Render a project, install it and serve it.
+# Render a project, install it and serve it; without the hooks, which are for its owner.
 app: $(READY)
-	$(BIN)/cookiecutter --default-config --no-input --overwrite-if-exists \
+	$(BIN)/cookiecutter --default-config --no-input --overwrite-if-exists --accept-hooks no \
 		--output-dir $(dir $(APP)) . database=$(DATABASE) session_style=$(SESSION_STYLE)
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(APP)/.venv
 	$(BIN)/uv pip install --quiet --python $(APP)/.venv --requirement $(APP)/requirements.txt
@@ -43,6 +43,10 @@ lock: $(READY)
 # Write the rendered src/examples anew, as the scaffold makes it.
 examples: $(READY)
 	$(BIN)/python -m tests.examples
+
+# Make a release of the last commit: make release VERSION=0.1.0
+release: $(READY)
+	$(BIN)/python -m tests.releases $(VERSION)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/generation.py

@@ -5,11 +5,13 @@ Runs under the Python of cookiecutter or cruft: standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
 TEXTS = ("project_name", "project_slug", "project_description", "author_name", "author_email")
 
@@ -51,6 +53,11 @@ def problem_of_text(text: str) -> str | None:
     """Say what is wrong with any text and what would work; None where it is right."""
     if any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text):
         return "holds a line break, a control character or broken Unicode; give one line of text"
+    # An update renders the recorded answers. The marks themselves would be rendered here.
+    if re.search(r"[{][%#{]", text):
+        return (
+            "holds '{' before '{', '%' or '#', which updates take for a mark; put a space between"
+        )
     return None
 
 
@@ -94,6 +101,9 @@ CHECKS = {
 
 # JSON has no three quotes in a row, which would end the string: it escapes those of a text.
 found = list(problems(json.loads(r"""{{ cookiecutter | jsonify }}""")))
+# cookiecutter leaves behind what it ran, with the answers in it.
+with contextlib.suppress(OSError):
+    Path(__file__).unlink()
 if found:
     print("\n".join(found), file=sys.stderr)
     sys.exit(1)

@@ -1,6 +1,5 @@
 import importlib
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from . import servers
-from .projects import COMBINATIONS, TEMPLATE, Combination, as_given, commit, run
+from .projects import COMBINATIONS, Combination, as_given
+from .repositories import snapshot
 from .serving import find_server, legs
 
 
@@ -21,11 +21,17 @@ class Render(Protocol):
 
 
 @pytest.fixture(scope="session")
-def render(cookies_session: Cookies) -> Render:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commit the template as it is here in a repository of its own, for projects to record."""
+    return snapshot(tmp_path_factory.mktemp("template") / "pynest-async")
+
+
+@pytest.fixture(scope="session")
+def render(cookies_session: Cookies, template: Path) -> Render:
     """Render a project from answers, those not given as their defaults; return its folder."""
 
     def render(**answers: str) -> Path:
-        result = cookies_session.bake(template=str(TEMPLATE), extra_context=as_given(answers))
+        result = cookies_session.bake(template=str(template), extra_context=as_given(answers))
         if result.exception:
             raise result.exception
         assert isinstance(result.project_path, Path)
@@ -38,20 +44,6 @@ def render(cookies_session: Cookies) -> Render:
 def rendered(render: Render) -> Path:
     """Render the default project."""
     return render()
-
-
-@pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commit the template's work tree, which cruft wants, in a repository of its own."""
-    repository = tmp_path_factory.mktemp("repository") / "pynest-async"
-    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], TEMPLATE)
-    for name in filter(None, listed.split("\0")):
-        if (TEMPLATE / name).is_file():
-            (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(TEMPLATE / name, repository / name)
-    run(["git", "init", "--quiet", "--initial-branch=main"], repository)
-    commit(repository, "Snapshot")
-    return repository
 
 
 @pytest.fixture(scope="session")

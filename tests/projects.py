@@ -89,14 +89,6 @@ def run(command: list[str] | str, folder: Path, **variables: str) -> str:
     return result.stdout
 
 
-def commit(repository: Path, message: str) -> str:
-    """Commit all that there is, and return the commit."""
-    identity = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
-    run(["git", "add", "--all"], repository)
-    run(["git", *identity, "commit", "--quiet", f"--message={message}"], repository)
-    return run(["git", "rev-parse", "HEAD"], repository).strip()
-
-
 def failure(command: list[str] | str, folder: Path, code: int | None, output: str) -> str:
     """Tell of a command that failed."""
     shown = command if isinstance(command, str) else " ".join(command)

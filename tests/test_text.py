@@ -35,8 +35,7 @@ AWKWARD = [
     "back\\slash\\",
     '\\"',
     "\\'",
-    "{{ cookiecutter.project_slug }} {% raw %} {# #}",
-    "{% endraw %} }} %} #}",
+    "{ { cookiecutter.project_slug } } }} %} #} {} {",
     "#1: a & b; key: value",
     "<script>alert('1')</script> &amp; &lt;",
     "$HOME ${HOME} $(id) `id` %PATH%",
@@ -61,6 +60,7 @@ AWKWARD = [
     "null",
     "~",
 ]
+MARKS = ["{{ 7 * 7 }}", "{% raw %}", "{# #}", "{{{", "{{"]
 REFUSED = ["two\nlines", "nul\0", "bell\a", "tab\t", "\x85", "\u2028", "\ud800", "\x7f", "\r"]
 
 text = st.one_of(
@@ -127,7 +127,8 @@ def refusal(context: dict[str, Any]) -> str:
     code: object = 0
     with contextlib.redirect_stderr(output):
         try:
-            exec(compile(source, "pre_gen_project.py", "exec"), {})  # noqa: S102  # as it is run
+            code_object = compile(source, "pre_gen_project.py", "exec")
+            exec(code_object, {"__file__": "none"})  # noqa: S102  # as it is run
         except SystemExit as stop:
             code = stop.code
     assert code == (1 if output.getvalue() else 0)
@@ -220,6 +221,28 @@ def test_control_characters_are_refused(option: str, text: str) -> None:
 
     assert line.startswith(f"{option}: holds ")
     assert line.endswith("; give one line of text")
+
+
+@pytest.mark.parametrize("option", TEXTS)
+@pytest.mark.parametrize("text", MARKS)
+def test_marks_of_templates_are_refused(option: str, text: str) -> None:
+    answers = {"project_slug": "my-app"} | {option: f"a{text}b"}
+
+    [line] = refusal(context_of(answers)).splitlines()
+
+    assert line.startswith(f"{option}: holds ")
+    assert line.endswith("; put a space between")
+
+
+@given(answers)
+@settings(max_examples=200, deadline=None, database=None)
+def test_an_update_renders_any_answer_to_itself(answers: dict[str, str]) -> None:
+    context = context_of(answers)
+    if not refusal(context):
+        again = generate_context(
+            context_file=str(TEMPLATE / "cookiecutter.json"), extra_context=answers
+        )
+        assert prompt_for_config(again, no_input=True) == context["cookiecutter"]
 
 
 @given(st.text().filter(str.strip))

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .projects import SOURCE, as_given, commit, environment, files, run
+from .projects import SOURCE, as_given, environment, files, run
+from .repositories import commit, git
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -86,10 +87,6 @@ def contents(project: Path) -> dict[str, bytes]:
     }
 
 
-def git(project: Path, *arguments: str) -> str:
-    return run(["git", *arguments], project)
-
-
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Keep git and cookiecutter from the settings of who runs the tests."""
@@ -102,18 +99,18 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def template(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the next version of the template; the present one is tagged `first`."""
-    template = tmp_path_factory.mktemp("template") / "pynest-async"
-    git(repository, "clone", "--quiet", str(repository), str(template))
-    git(template, "tag", "first")
-    source = template / SOURCE.name
+    later = tmp_path_factory.mktemp("later") / "pynest-async"
+    git(template, "clone", "--quiet", str(template), str(later))
+    git(later, "tag", "first")
+    source = later / SOURCE.name
     edit(source, *CHANGES)
     (source / ADDED).write_text('"""Added by the template."""\n')
     (source / RENAMED[0]).rename(source / RENAMED[1])
     (source / DELETED).unlink()
-    commit(template, "Second")
-    return template
+    commit(later, "Second")
+    return later
 
 
 Create = Callable[..., Path]
@@ -398,7 +395,7 @@ def test_a_diff_changes_nothing(project: Path, update: Update) -> None:
 
     assert contents(project) == before
     assert git(project, "status", "--porcelain") == ""
-    assert git(project, "worktree", "list").count("\n") == 1
+    assert git(project, "worktree", "list").count("\n") == 0
     assert '\n+++ b/src/core/added.py\n@@ -0,0 +1 @@\n+"""Added by the template.' in shown
     assert "\n+<<<<<<< " in shown
     assert sections(shown)["Conflicts"] == {"README.md"}

@@ -1,0 +1,330 @@
+"""What a project is born with for its updates, and what they leave alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from .projects import files
+from .repositories import command, commit, generate, git, home, identify
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ANSWERS = {"project_name": "Tea & Söhne 'Ltd' {", "author_name": "", "database": "postgresql"}
+PROJECT = "tea-sohne-ltd"
+
+
+class Created(Protocol):
+    def __call__(self, template: Path, *options: str) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def created(tmp_path_factory: pytest.TempPathFactory) -> Created:
+    """Make a project by `cruft create`, whose record is the one to have; return its folder."""
+
+    @cache
+    def created(template: Path, *options: str) -> Path:
+        folder = tmp_path_factory.mktemp("created") / "work"
+        result = generate("cruft", str(template), folder, *options, **ANSWERS)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout == ""
+        return folder / PROJECT
+
+    return created
+
+
+@pytest.fixture
+def clone(template: Path, tmp_path: Path) -> Path:
+    """Clone the template, to change it."""
+    clone = tmp_path / "clone" / "pynest-async"
+    git(template, "clone", "--quiet", str(template), str(clone))
+    identify(clone)
+    return clone
+
+
+@pytest.fixture(scope="session")
+def larger(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commit the template as a folder of a larger repository, whose older commit has a tag."""
+    larger = tmp_path_factory.mktemp("larger") / "all-templates"
+    (larger / "services").mkdir(parents=True)
+    ignored = shutil.ignore_patterns(".git")
+    shutil.copytree(template, larger / "services" / "async", ignore=ignored)
+    git(larger, "init", "--quiet", "--initial-branch=main")
+    identify(larger)
+    commit(larger)
+    git(larger, "tag", "v1")
+    (larger / "services" / "async" / "hooks" / "later.txt").touch()
+    commit(larger)
+    return larger
+
+
+def make(folder: Path, template: str, *options: str) -> Path:
+    """Make a project by cookiecutter, which records the template; return its folder."""
+    result = generate("cookiecutter", template, folder, *options, **ANSWERS)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    assert "git add ." in result.stderr
+    assert "cruft link" not in result.stderr
+    return folder / PROJECT
+
+
+def cruft(project: Path, *arguments: str, **variables: str) -> tuple[str, str]:
+    """Run cruft in a project; return what it prints and what it says of errors."""
+    result = command(["cruft", *arguments], project, **variables)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout, result.stderr
+
+
+def record(project: Path) -> Any:
+    return json.loads((project / ".cruft.json").read_text(encoding="utf-8"))
+
+
+def equal(one: Path, other: Path) -> bool:
+    """Tell whether two projects are, byte for byte, but for how their records are written."""
+    return (
+        list(files(one)) == list(files(other))
+        and record(one) == record(other)
+        and all(
+            (one / path).read_bytes() == (other / path).read_bytes()
+            for path in files(one)
+            if path.name != ".cruft.json"
+        )
+    )
+
+
+def test_a_path_is_recorded_as_cruft_does(template: Path, created: Created, tmp_path: Path) -> None:
+    assert equal(make(tmp_path / "absolute", str(template)), created(template))
+
+    folder = tmp_path / "relative"
+    assert equal(make(folder, os.path.relpath(template, folder)), created(template))
+
+
+def test_a_path_is_found_from_where_cookiecutter_was_started(
+    template: Path, created: Created, tmp_path: Path
+) -> None:
+    result = command(
+        [
+            *("cookiecutter", "--no-input", "--output-dir", str(tmp_path), "."),
+            *(f"{name}={answer}" for name, answer in ANSWERS.items()),
+        ],
+        template,
+        PWD=str(template),
+        HOME=str(home(tmp_path)),
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert equal(tmp_path / PROJECT, created(template))
+
+
+def test_records_are_written_alike(template: Path, tmp_path: Path) -> None:
+    for tool in ("cookiecutter", "cruft"):
+        generate(tool, str(template), tmp_path / tool)
+    one, other = (tmp_path / tool / "my-app" / ".cruft.json" for tool in ("cookiecutter", "cruft"))
+
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_what_was_cloned_is_recorded_as_cruft_does(
+    larger: Path, template: Path, created: Created, tmp_path: Path
+) -> None:
+    url = f"git+{template.as_uri()}"
+    assert equal(make(tmp_path / "url", url), created(template))
+    # By the name of the clone that is left.
+    assert equal(make(tmp_path / "name", template.name), created(template))
+
+    rc = home(tmp_path / "url") / ".cookiecutterrc"
+    rc.write_text(f'abbreviations: {{"here": "git+{template.parent.as_uri()}/{{0}}"}}\n')
+    assert equal(make(tmp_path / "abbreviation", f"here:{template.name}"), created(template))
+
+    options = ("--checkout", "v1", "--directory", "services/async")
+    url = f"git+{larger.as_uri()}"
+    assert equal(make(tmp_path / "checkout", url, *options), created(larger, *options))
+
+
+def test_a_folder_of_a_repository_is_recorded_as_cruft_does(
+    larger: Path, created: Created, tmp_path: Path
+) -> None:
+    expected = created(larger, "--directory", "services/async")
+
+    path = str(larger / "services" / "async")
+    assert equal(make(tmp_path / "path", path), expected)
+    options = ("--directory", "services/async")
+    assert equal(make(tmp_path / "directory", str(larger), *options), expected)
+    assert cruft(expected, "diff", "--exit-code") == ("", "")
+
+
+def test_a_shallow_clone_is_recorded(template: Path, created: Created, tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow"
+    git(template, "clone", "--quiet", "--depth=1", template.as_uri(), str(shallow))
+
+    assert equal(make(tmp_path / "work", str(shallow)), created(shallow))
+
+
+def test_a_new_project_is_as_the_template_is(
+    template: Path, created: Created, tmp_path: Path
+) -> None:
+    for project in (make(tmp_path / "work", str(template)), created(template)):
+        assert cruft(project, "diff", "--exit-code") == ("", "")
+        assert "SUCCESS" in cruft(project, "check")[0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "recorded"),
+    [
+        ("https://token@example.com/a/b.git", "https://example.com/a/b.git"),
+        ("https://me@work:p@ss@example.com/a@b", "https://example.com/a@b"),
+        ("git@example.com:a/b.git", "git@example.com:a/b.git"),
+        ("ssh://git@example.com:22/a/b", "ssh://git@example.com:22/a/b"),
+    ],
+)
+def test_no_password_is_recorded(
+    template: Path, tmp_path: Path, origin: str, recorded: str
+) -> None:
+    cached = home(tmp_path / "work") / ".cookiecutters" / "pynest-async"
+    git(template, "clone", "--quiet", str(template), str(cached))
+    git(cached, "remote", "set-url", "origin", origin)
+
+    project = make(tmp_path / "work", "pynest-async")
+
+    assert record(project)["template"] == recorded
+    assert record(project)["context"]["cookiecutter"]["_template"] == recorded
+
+
+def not_recorded(folder: Path, template: Path, reason: str) -> list[str]:
+    """Make a project whose template cannot be recorded; return the command that links it later."""
+    result = generate("cookiecutter", str(template), folder, **ANSWERS)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    assert f"\nThe template is not recorded for updates: {reason}. To link it" in result.stderr
+    assert not (folder / PROJECT / ".cruft.json").exists()
+    [line] = re.findall(r"^    uvx (cruft link .*)$", result.stderr, re.MULTILINE)
+    return shlex.split(line)
+
+
+def test_an_archive_is_not_recorded_but_linked_later(
+    template: Path, created: Created, tmp_path: Path
+) -> None:
+    archive, plain = tmp_path / "main.zip", tmp_path / "pynest-async-main"
+    git(template, "archive", f"--prefix={plain.name}/", f"--output={archive}", "HEAD")
+    shutil.unpack_archive(archive, tmp_path)
+    commit = git(template, "rev-parse", "HEAD")
+    reason = "git knows no commit of it"
+
+    link = not_recorded(tmp_path / "archive", archive, reason)
+    assert link == not_recorded(tmp_path / "plain", plain, reason)
+
+    assert link[2:5] == ["URL", "--checkout", "COMMIT"]
+    project = tmp_path / "archive" / PROJECT
+    cruft(project, "link", str(template), "--checkout", commit, *link[5:])
+    assert record(project) == record(created(template)) | {"checkout": commit}
+    assert cruft(project, "diff", "--exit-code") == ("", "")
+
+
+def test_a_dirty_template_is_not_recorded_but_linked_later(
+    larger: Path, created: Created, tmp_path: Path
+) -> None:
+    reason = "it has changes that are not committed"
+    clone = tmp_path / "clone"
+    git(larger, "clone", "--quiet", str(larger), str(clone))
+    note = clone / "services" / "async" / "templates" / "note.txt"
+    note.touch()
+
+    link = not_recorded(tmp_path / "work", note.parent.parent, reason)
+
+    assert link[2] == str(clone)
+    note.unlink()
+    commit = git(clone, "rev-parse", "HEAD")
+    project = tmp_path / "work" / PROJECT
+    cruft(project, *(commit if word == "COMMIT" else word for word in link[1:]))
+    expected = created(clone, "--directory", "services/async")
+    assert record(project) == record(expected) | {"checkout": commit}
+
+
+def test_nothing_is_recorded_without_git(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookiecutter = shutil.which("cookiecutter")
+    assert cookiecutter
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "cookiecutter").symlink_to(cookiecutter)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    not_recorded(tmp_path / "work", template, "git is not installed")
+
+
+def test_untracked_files_elsewhere_do_not_matter(clone: Path, tmp_path: Path) -> None:
+    (clone / "notes.txt").touch()
+
+    make(tmp_path / "work", str(clone))
+
+
+def test_a_dirty_template_can_be_baked(clone: Path, cookies: Any) -> None:
+    (clone / "hooks" / "note.txt").touch()
+
+    result = cookies.bake(template=str(clone))
+
+    assert result.exception is None
+    assert not (result.project_path / ".cruft.json").exists()
+
+
+def owned(project: Path) -> list[str]:
+    """Read which paths belong to the project's owner."""
+    pyproject = (project / "pyproject.toml").read_text(encoding="ascii")
+    skip: list[str] = tomllib.loads(pyproject)["tool"]["cruft"]["skip"]
+    return skip
+
+
+def test_every_path_of_the_owner_is_in_a_project(rendered: Path) -> None:
+    for pattern in owned(rendered):
+        assert list(rendered.glob(pattern)), pattern
+
+
+def test_an_update_leaves_alone_what_is_the_owners(clone: Path, tmp_path: Path) -> None:
+    project = make(tmp_path / "work", str(clone))
+    mine = [
+        path
+        for path in files(project)
+        if any(path.is_relative_to(pattern) for pattern in owned(project))
+    ]
+    edited, deleted = Path("src/app_module.py"), ("src/examples", "tests/examples")
+    assert edited in mine
+
+    text = (project / edited).read_text("utf-8").replace("ExamplesModule", "OrdersModule")
+    (project / edited).write_text(text, "utf-8")
+    for folder in deleted:
+        shutil.rmtree(project / folder)
+    git(project, "init", "--quiet")
+    identify(project)
+    commit(project)
+
+    # The next version changes each of the owner's files, adds one beside them, and one of its own.
+    source = clone / "{{cookiecutter.project_slug}}"
+    for path in mine:
+        with (source / path).open("a") as file:
+            file.write("# Later\n")
+    (source / "src" / "examples" / "later.py").touch()
+    (source / "src" / "core" / "later.py").write_text("# Later\n")
+    head = commit(clone)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    _, errors = cruft(project, "update", "--skip-apply-ask", TMPDIR=str(temporary))
+
+    status = git(project, "status", "--porcelain", "--untracked-files=all").split("\n")
+    assert sorted(line.split()[-1] for line in status) == [".cruft.json", "src/core/later.py"]
+    assert record(project)["commit"] == head
+    assert errors == ""
+    assert list(temporary.iterdir()) == []
