@@ -383,17 +383,13 @@ def render(template: Path, record: dict[str, Any], commit: str, folder: Path) ->
     from git import Repo  # noqa: PLC0415
     from jinja2 import TemplateError  # noqa: PLC0415
 
-    record = deepcopy(record)
-    answers = answers_of(record)
-    for name, answer in answers.items():
-        # Cookiecutter would take it for a template.
-        if isinstance(answer, str) and "{" in answer:
-            answers[name] = repr(answer).join(["{" * 2, "}" * 2])
     with tempfile.TemporaryFile() as said, Repo(template) as repository:
         try:
             with silence(said.fileno()):
                 return dict(
-                    cookiecutter_template(folder, repository, record, PROJECT, checkout=commit)
+                    cookiecutter_template(
+                        folder, repository, deepcopy(record), PROJECT, checkout=commit
+                    )
                 )
         except ValueError as error:
             raise RefusedError(
