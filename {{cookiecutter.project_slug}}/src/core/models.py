@@ -61,9 +61,7 @@ class _Written:
         written = isinstance(value, str) and re.fullmatch(self.pattern, value)
         if not written and not isinstance(value, self.kind):
             raise PydanticCustomError(
-                "form",
-                'Input should be text such as "{example}", and match {pattern}',
-                {"example": self.example, "pattern": self.pattern},
+                "form", 'Input should be text such as "{example}"', {"example": self.example}
             )
         return value
 
