@@ -6,6 +6,7 @@
 import argparse
 import ast
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,11 @@ def main() -> None:
         sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
     except KeyboardInterrupt:
         sys.exit("interrupted; nothing is changed")
-    print("\n".join(lines))
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        # Whoever reads has seen enough; Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_module(project: Project, names: Names, fields: str) -> list[str]:
