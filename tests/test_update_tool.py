@@ -223,25 +223,6 @@ def test_an_update_makes_what_is_made_anew(project: Path, second: Path, update: 
     assert update(project).stdout == "Up to date with the template.\n"
 
 
-@pytest.mark.parametrize(
-    "answers", [{"database": "postgresql"}, {"database": "mysql", "session_style": "service"}]
-)
-def test_an_option_changes_and_changes_back(
-    answers: dict[str, str], second: Path, create: Create, tmp_path: Path, update: Update
-) -> None:
-    project = start(second, tmp_path / "my-app")
-    there = [f"{name}={value}" for name, value in answers.items()]
-    back = [line.replace("mysql", "sqlite").replace("postgresql", "sqlite") for line in there]
-    back = [line.replace("service", "controller") for line in back]
-
-    update(project, *there)
-    commit(project, "There")
-    assert outside_skip(project) == outside_skip(create(**answers))
-
-    update(project, *back)
-    assert contents(project) == contents(second)
-
-
 @pytest.mark.parametrize("kind", ["plain", "crlf", "monorepo"])
 def test_a_project_keeps_what_its_user_did(
     kind: str, first: Path, tmp_path: Path, update: Update
