@@ -36,7 +36,7 @@ LIMITS = {
 }
 #: Seconds in which each request must be answered: the last of the limits, and some more for a
 #: machine that has other work.
-ANSWER = 8
+ANSWER = 5
 
 #: Adds an example named "held", and commits when its input ends.
 HOLD = """
