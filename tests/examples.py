@@ -9,9 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cookiecutter.main import cookiecutter
-
-from .projects import SESSION_STYLES, SOURCE, TEMPLATE, files, run
+from .projects import SESSION_STYLES, SOURCE, TEMPLATE, files, render, run
 
 MODULE = ("src/examples", "tests/examples", "migrations/versions")
 #: The files that a session style has its own of.
@@ -51,14 +49,7 @@ def main() -> None:
     """Write the examples of the template."""
     for style in SESSION_STYLES:
         with tempfile.TemporaryDirectory() as folder:
-            project = cookiecutter(
-                str(TEMPLATE),
-                no_input=True,
-                default_config=True,
-                output_dir=folder,
-                extra_context={"session_style": style},
-            )
-            made = scaffolded(Path(project), Path(folder, "scaffolded"))
+            made = scaffolded(render(folder, session_style=style), Path(folder, "scaffolded"))
             for part in MODULE:
                 for old in (SOURCE / part).glob("*.py"):
                     if not (made / part / old.name).exists():

@@ -4,26 +4,17 @@ Writes `templates/<database>/requirements.txt`, for every platform and Python.
 """
 
 import tempfile
-from pathlib import Path
 
-from cookiecutter.main import cookiecutter
-
-from .projects import TEMPLATE, run
+from .projects import TEMPLATE, render, run
 
 
 def main() -> None:
     """Write the three files."""
     for database in ("sqlite", "postgresql", "mysql"):
         with tempfile.TemporaryDirectory() as folder:
-            project = cookiecutter(
-                str(TEMPLATE),
-                no_input=True,
-                default_config=True,
-                output_dir=folder,
-                extra_context={"database": database},
-            )
-            run("make lock", Path(project))
-            pins = Path(project, "requirements.txt").read_text()
+            project = render(folder, database=database)
+            run("make lock", project)
+            pins = (project / "requirements.txt").read_text()
         (TEMPLATE / "templates" / database / "requirements.txt").write_text(pins)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from cookiecutter.main import cookiecutter
+
 TEMPLATE = Path(__file__).parent.parent
 SOURCE = TEMPLATE / "{{cookiecutter.project_slug}}"
 
@@ -51,6 +53,19 @@ def as_given(answers: dict[str, str]) -> dict[str, str]:
         else answer
         for name, answer in answers.items()
     }
+
+
+def render(folder: str, **answers: str) -> Path:
+    """Render a project of the template as it is here into a folder, without the hooks."""
+    project = cookiecutter(
+        str(TEMPLATE),
+        no_input=True,
+        default_config=True,
+        output_dir=folder,
+        extra_context=answers,
+        accept_hooks=False,
+    )
+    return Path(project)
 
 
 def files(project: Path) -> Iterator[Path]:

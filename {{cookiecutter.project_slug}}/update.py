@@ -9,7 +9,7 @@
 #     "typer>=0.15,<0.26",
 # ]
 # ///
-"""Update this project from its template: `uv run update.py`, as the README tells.
+"""Update this project from its template: `uv run update.py`, as the README says.
 
 cruft renders the template twice, as this project last saw it and as it is now, and git merges the
 difference as it merges a branch. `cruft update` itself applies a patch: one file that does not take
@@ -69,7 +69,7 @@ Outcome = dict[str, list[str]]
 
 
 class RefusedError(Exception):
-    """An update that cannot be; the message is one line that says why and what would work."""
+    """An update that cannot be made; the message is one line that says why and what would work."""
 
 
 @dataclass(frozen=True)

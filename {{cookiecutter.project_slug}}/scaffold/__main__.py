@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -156,8 +155,7 @@ def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
         raise RefusedError(f"{where} has an error: {reason}; fix it") from None
     names = context["cookiecutter"]
     for path, source in sources.items():
-        bound = Counter(names_of(source))
-        if bound[names["singular_class"]] > 1:
+        if list(names_of(source)).count(names["singular_class"]) > 1:
             raise RefusedError(
                 f"singular: {names['singular']!r} makes a {names['singular_class']}, and "
                 f"{path.name} imports another; give another, such as 'my_{names['singular']}'"
@@ -169,7 +167,7 @@ def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
 
 
 def names_of(source: ast.Module) -> Iterator[str]:
-    """Yield the names that a file binds, each as often as it does."""
+    """Yield the names that a file imports, and those of its classes."""
     for node in source.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in node.names)

@@ -77,7 +77,7 @@ async def _table(request: pytest.FixtureRequest) -> AsyncIterator[None]:
         await connection.run_sync(METADATA.drop_all)
 
 
-FLOATS = random.Random(1)  # noqa: S311
+FLOATS = random.Random(1)  # noqa: S311  # the same in each run
 UTC = dt.timezone.utc
 VALUES: dict[str, list[Any]] = {
     "string": ["\U0001f600" * 100, "\ud7ff\\ '%s\x01"],
@@ -153,7 +153,7 @@ async def test_a_time_of_any_zone_is_a_time() -> None:
 
 
 async def test_a_time_without_a_zone_is_refused() -> None:
-    time = dt.datetime(2026, 11, 23)  # noqa: DTZ001
+    time = dt.datetime(2026, 11, 23)  # noqa: DTZ001  # that is the point
     async with config.engine.connect() as connection:
         with pytest.raises(StatementError, match="has no time zone"):
             await connection.execute(sa.insert(TABLE).values(date_time=time))
