@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
-import io
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -120,19 +118,12 @@ def files_with_text() -> tuple[str, ...]:
 
 
 def refusal(context: dict[str, Any]) -> str:
-    """Run the pre-gen hook; return what it writes to stderr, if it refuses."""
+    """Have the hook judge the answers as they reach it; return what it refuses them for."""
     source = environment().get_template("pre_gen_project.py").render(context)
     source.encode("utf-8")
-    output = io.StringIO()
-    code: object = 0
-    with contextlib.redirect_stderr(output):
-        try:
-            code_object = compile(source, "pre_gen_project.py", "exec")
-            exec(code_object, {"__file__": "none"})  # noqa: S102  # as it is run
-        except SystemExit as stop:
-            code = stop.code
-    assert code == (1 if output.getvalue() else 0)
-    return output.getvalue()
+    hook: dict[str, Any] = {"__name__": "hook"}
+    exec(compile(source, "pre_gen_project.py", "exec"), hook)  # noqa: S102  # as it is run
+    return "\n".join(hook["problems"](hook["ANSWERS"]))
 
 
 def keywords(source: str) -> dict[str, Any]:
