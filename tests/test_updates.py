@@ -328,3 +328,18 @@ def test_an_update_leaves_alone_what_is_the_owners(clone: Path, tmp_path: Path) 
     assert record(project)["commit"] == head
     assert errors == ""
     assert list(temporary.iterdir()) == []
+
+
+def test_to_make_a_project_again_leaves_the_owners_files(template: Path, tmp_path: Path) -> None:
+    project = make(tmp_path / "work", str(template))
+    mine = [project / path / "mine.py" for path in owned(project) if (project / path).is_dir()]
+    assert project / "migrations" / "versions" / "mine.py" in mine
+    for path in mine:
+        path.touch()
+
+    given = [f"{name}={answer}" for name, answer in ANSWERS.items()]
+    again = ["cookiecutter", "--no-input", "--overwrite-if-exists", str(template), *given]
+    result = command(again, project.parent)
+
+    assert result.returncode == 0, result.stderr
+    assert all(path.is_file() for path in mine)
