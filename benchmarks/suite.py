@@ -1,0 +1,110 @@
+"""Where the time of the test suite goes, from the report of a whole run.
+
+`make test PYTEST="--junitxml build/tests.xml"`, then `python -m benchmarks.suite build/tests.xml`.
+"""
+
+import statistics
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.projects import COMBINATIONS
+
+from .report import machine, write_section
+
+SLOWEST = 12
+LEGS = [str(combination) for combination in COMBINATIONS]
+
+REPORT = """\
+`make test PYTEST="--junitxml build/tests.xml"`, then `python -m benchmarks.suite build/tests.xml`,
+on {machine}
+
+The run took {wall:.0f} seconds. Its tests took {total:.0f}, in the processes that share them, each
+with what it sets up for those that come after it.
+
+| tests in | tests | seconds | in legs |
+| --- | --- | --- | --- |
+{files}
+
+| leg | tests | seconds |
+| --- | --- | --- |
+{legs}
+
+**One more combination costs {cost:.0f} seconds of one process**, the median leg, which all of
+{legged:.0f} seconds in legs is made of; nothing else grows with it but comparisons of rendered
+files.
+
+| slowest, in all their cases | cases | seconds |
+| --- | --- | --- |
+{slowest}
+"""
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test that was run, in one of its cases."""
+
+    file: str
+    name: str
+    leg: str | None
+    seconds: float
+
+
+def main(path: str) -> None:
+    """Read the report of a run; print where its time went, and write it down."""
+    [suite] = ET.parse(path).getroot()  # noqa: S314  # our own
+    tests = list(read(suite))
+    by_leg = {leg: [test for test in tests if test.leg == leg] for leg in LEGS}
+    legged = [test for test in tests if test.leg]
+
+    files = {
+        f"`{file}`": [test for test in tests if test.file == file]
+        for file in {test.file for test in tests}
+    }
+    names = {
+        f"`{name}`": [test for test in tests if test.name == name]
+        for name in {test.name for test in tests}
+    }
+    markdown = REPORT.format(
+        machine=machine(),
+        wall=float(suite.attrib["time"]),
+        total=seconds(tests),
+        files="\n".join(
+            f"| {row(file, part)} {seconds([test for test in part if test.leg]):.0f} |"
+            for file, part in slowest_first(files)
+        ),
+        legs="\n".join(f"| {row(leg, part)}" for leg, part in by_leg.items()),
+        cost=statistics.median(map(seconds, by_leg.values())),
+        legged=seconds(legged),
+        slowest="\n".join(f"| {row(name, part)}" for name, part in slowest_first(names)[:SLOWEST]),
+    )
+    print(markdown)
+    write_section("The test suite", markdown)
+
+
+def read(suite: ET.Element) -> Iterator[Test]:
+    """Yield the tests of a report; a leg's have its name in their parameters."""
+    for case in suite.iter("testcase"):
+        name, _, parameters = case.attrib["name"].partition("[")
+        legs = [leg for leg in LEGS if leg in parameters]
+        # Where two are compared, it is neither's.
+        leg = legs[0] if len(legs) == 1 else None
+        file = case.attrib["classname"].rpartition(".")[2]
+        yield Test(file, name, leg, float(case.attrib["time"]))
+
+
+def seconds(tests: list[Test]) -> float:
+    return sum(test.seconds for test in tests)
+
+
+def slowest_first(groups: dict[str, list[Test]]) -> list[tuple[str, list[Test]]]:
+    return sorted(groups.items(), key=lambda group: -seconds(group[1]))
+
+
+def row(name: str, tests: list[Test]) -> str:
+    return f"{name} | {len(tests)} | {seconds(tests):.0f} |"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
