@@ -49,7 +49,7 @@ release: $(READY)
 	$(BIN)/python -m tests.releases $(VERSION)
 
 bench: $(READY)
-	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python -m benchmarks.generation
 
 clean:
 	rm -rf .venv build
