@@ -55,9 +55,9 @@ class Database:
             code = "import sqlite3; print(sqlite3.sqlite_version)"
             return f"SQLite {run([str(PYTHON), '-c', code], BUILD).strip()}"
         if self.kind == "postgresql":
-            return f"PostgreSQL {self._execute('SHOW server_version')}"
-        version = self._execute("SELECT version()")
-        return version if "MariaDB" in version else f"MySQL {version}"
+            return f"PostgreSQL {self._execute('SHOW server_version').split()[0]}"
+        number, _, more = self._execute("SELECT version()").partition("-")
+        return f"{'MariaDB' if 'MariaDB' in more else 'MySQL'} {number}"
 
     def _execute(self, *statements: str) -> str:
         """Run statements, and return the first value of what the last one finds."""

@@ -94,7 +94,7 @@ class Server:
 def serving(contender: Contender, database: Database, workers: int = 1) -> Iterator[Server]:
     """Start a contender, and yield it once it answers."""
     port = free_port()
-    log = BUILD / "logs" / f"{database.kind}-{contender.name.replace(' ', '-')}.log"
+    log = BUILD / "logs" / f"{database.kind} {contender.name} {workers}.log"
     log.parent.mkdir(exist_ok=True)
     options = ["--workers", str(workers)] if workers > 1 else []
     variables = {**database.settings, **contender.variables, "WEB_CONCURRENCY": "1"}

@@ -1,11 +1,12 @@
 """What a run finds: its measurements by workload, and the ratios that they come to."""
 
+import pickle
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .contenders import BARE, CLI, CONSTANT, HANDWRITTEN
+from .contenders import BARE, BUILD, CLI, CONSTANT, HANDWRITTEN
 from .load import Measurement
 
 #: How many rows the table has.
@@ -26,7 +27,7 @@ class Workload:
 
 WORKLOADS = {
     "read-one": Workload("read one", (HANDWRITTEN, BARE, CONSTANT)),
-    "list": Workload("list 20 of 1,000", (HANDWRITTEN, BARE, CONSTANT)),
+    "list": Workload("list 20 of 1,000", (HANDWRITTEN, BARE)),
     "list-small": Workload("list a 20-row table", (CLI,), FEW_ROWS),
     "create": Workload("create", (CLI, HANDWRITTEN, BARE), writes=True),
     "mix": Workload("90 reads, 10 creates", (HANDWRITTEN, BARE), writes=True),
@@ -48,8 +49,13 @@ TARGETS = [
 CONNECTIONS = 16
 #: At most these many times what the hand-written app has.
 P99_TARGET, MEMORY_TARGET, START_TARGET = 1, 1.1, 1.2
-#: At least these many times the requests of one worker.
+#: Two workers make at least these many times the requests of one.
 WORKERS_TARGET = 1.6
+ONE, TWO = "one worker", "two workers"
+#: Enough that each worker has its share.
+WORKERS_CONNECTIONS = 64
+
+SAVED = BUILD / "results.pickle"
 
 
 class Cell(NamedTuple):
@@ -72,13 +78,19 @@ class Ratio(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
+        spread = f" ({self.low:.2f}-{self.high:.2f})" if self.low < self.high else ""
+        return f"{self.median:.2f}{spread}"
 
 
 @dataclass
 class Results:
-    """All that a run finds."""
+    """All that a run finds, and what it ran on."""
 
+    machine: str
+    #: What is installed in the environment of all contenders.
+    packages: list[str]
+    #: How long each contender was driven in a round.
+    seconds: int
     #: The databases' servers and their versions, by the database.
     versions: dict[str, str] = field(default_factory=dict)
     cells: dict[Cell, list[Round]] = field(default_factory=dict)
@@ -87,9 +99,18 @@ class Results:
     #: Seconds, by database and contender, a number for each round.
     starts: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     #: One worker and two in each round, by database and workload.
-    workers: dict[tuple[str, str], list[tuple[Measurement, Measurement]]] = field(
-        default_factory=dict
-    )
+    workers: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
+
+    def save(self) -> None:
+        """Keep it, to be written down at any time."""
+        SAVED.write_bytes(pickle.dumps(self))
+
+    @staticmethod
+    def load() -> "Results":
+        """Return what was kept last."""
+        results = pickle.loads(SAVED.read_bytes())  # noqa: S301  # ours
+        assert isinstance(results, Results)
+        return results
 
 
 def ratio_of(pairs: list[tuple[float, float]]) -> Ratio:

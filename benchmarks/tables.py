@@ -1,14 +1,18 @@
 """Results as Markdown."""
 
-from tests.projects import DATABASES
+import os
+import statistics
 
 from .contenders import HANDWRITTEN, STYLES
 from .results import (
     CONNECTIONS,
     MEMORY_TARGET,
+    ONE,
     P99_TARGET,
     START_TARGET,
     TARGETS,
+    TWO,
+    WORKERS_TARGET,
     WORKLOADS,
     Cell,
     Ratio,
@@ -22,10 +26,12 @@ from .results import (
     ratio_of,
 )
 
+AT_LEAST, AT_MOST = "≥", "≤"
+
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """Write a table, whose columns are wide enough to be read as text too."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(
         f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |"
@@ -33,11 +39,15 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     )
 
 
+def heading(cell: Cell) -> str:
+    connections = f"{cell.connections} connection{'s' if cell.connections > 1 else ''}"
+    return f"{cell.database}, {WORKLOADS[cell.workload].title}, {connections}"
+
+
 def cell_table(rounds: list[Round]) -> str:
     """Write what all contenders did in one cell, and what ours are beside them."""
-    ours = [name for name in STYLES if name in rounds[0]]
     head = ["", "req/s", "p50 ms", "p99 ms", "CPU µs"]
-    head += [f"{name} ÷ it" for name in ours] + [f"{name} by CPU" for name in ours]
+    head += [f"{style} ÷ it" for style in STYLES] + [f"{style} by CPU" for style in STYLES]
     rows = []
     for name in rounds[0]:
         row = [
@@ -47,56 +57,90 @@ def cell_table(rounds: list[Round]) -> str:
             f"{median(rounds, name, p99) * 1e3:.2f}",
             f"{median(rounds, name, cpu) * 1e6:.0f}",
         ]
-        row += [str(ratio(rounds, style, name, rate)) if style != name else "" for style in ours]
+        others = [style if style != name else None for style in STYLES]
+        row += [str(ratio(rounds, style, name, rate)) if style else "" for style in others]
+        # Who takes half of the time is twice as fast.
         row += [
-            f"{ratio(rounds, name, style, cpu).median:.2f}" if style != name else ""
-            for style in ours
+            f"{ratio(rounds, name, style, cpu).median:.2f}" if style else "" for style in others
         ]
         rows.append(row)
     return table(head, rows)
 
 
-def heading(cell: Cell) -> str:
-    connections = f"{cell.connections} connection{'s' if cell.connections > 1 else ''}"
-    return f"{cell.database}, {WORKLOADS[cell.workload].title}, {connections}"
+def judged(measured: Ratio, sign: str, target: float) -> str:
+    """Write a ratio, and whether it meets its target."""
+    median = measured.median
+    met = median >= target if sign == AT_LEAST else median <= target
+    return f"{measured} {'met' if met else '**not met**'}"
 
 
 def target_table(results: Results) -> str:
     """Write what each target asks for, and what was measured."""
     rows: list[list[str]] = []
 
-    def add(database: str, what: str, asked: str, measured: list[Ratio], least: float) -> None:
-        # At least a positive number, at most a negative one.
-        met = [each.median >= least if least > 0 else each.median <= -least for each in measured]
-        shown = [
-            f"{each} {'met' if good else '**not met**'}"
-            for each, good in zip(measured, met, strict=True)
-        ]
-        rows.append([database, what, asked, *shown])
+    def add(database: str, what: str, sign: str, target: float, measured: list[Ratio]) -> None:
+        shown = [judged(each, sign, target) for each in measured]
+        rows.append([database, what, f"{sign} {target}", *shown])
 
-    for database in DATABASES:
+    for database in results.versions:
         cells = {
             cell.workload: rounds
             for cell, rounds in results.cells.items()
             if cell.database == database and cell.connections == CONNECTIONS
         }
-        for workload, other, least in TARGETS:
+        for workload, other, target in TARGETS:
             if rounds := cells.get(workload):
                 measured = [ratio(rounds, style, other, rate) for style in STYLES]
                 what = f"{WORKLOADS[workload].title} ÷ {other}"
-                add(database, what, f"≥ {least}", measured, least)
+                add(database, what, AT_LEAST, target, measured)
         for workload, rounds in cells.items():
             if HANDWRITTEN in rounds[0]:
                 measured = [ratio(rounds, style, HANDWRITTEN, p99) for style in STYLES]
                 what = f"p99 of {WORKLOADS[workload].title} ÷ {HANDWRITTEN}"
-                add(database, what, f"≤ {P99_TARGET}", measured, -P99_TARGET)
+                add(database, what, AT_MOST, P99_TARGET, measured)
         if memory := results.memory.get(database):
             measured = [ratio_of([(memory[style], memory[HANDWRITTEN])]) for style in STYLES]
-            add(database, f"memory ÷ {HANDWRITTEN}", f"≤ {MEMORY_TARGET}", measured, -MEMORY_TARGET)
+            add(database, f"memory ÷ {HANDWRITTEN}", AT_MOST, MEMORY_TARGET, measured)
         if starts := results.starts.get(database):
-            measured = [
-                ratio_of(list(zip(starts[style], starts[HANDWRITTEN], strict=True)))
-                for style in STYLES
-            ]
-            add(database, f"start ÷ {HANDWRITTEN}", f"≤ {START_TARGET}", measured, -START_TARGET)
+            pairs = [list(zip(starts[style], starts[HANDWRITTEN], strict=True)) for style in STYLES]
+            measured = [ratio_of(each) for each in pairs]
+            add(database, f"start-up ÷ {HANDWRITTEN}", AT_MOST, START_TARGET, measured)
     return table(["database", "what", "target", *STYLES], rows)
+
+
+def process_table(results: Results) -> str:
+    """Write how much memory each contender has, and how long its start takes."""
+    rows = []
+    for database, starts in results.starts.items():
+        for name, seconds in starts.items():
+            memory = results.memory.get(database, {}).get(name, 0) / 2**20
+            spread = f"{statistics.median(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
+            rows.append([database, name, f"{memory:.0f}", spread])
+    return table(["database", "", "memory MiB", "start-up s"], rows)
+
+
+def workers_table(results: Results) -> str:
+    """Write what two workers do beside one, and who kept the processors busy meanwhile."""
+    rows = []
+    for (database, workload), rounds in results.workers.items():
+        loads = [
+            median(rounds, TWO, lambda each: each.server_load),
+            median(rounds, TWO, lambda each: each.database_load),
+            median(rounds, TWO, lambda each: each.wrk_load),
+        ]
+        left = (os.cpu_count() or 1) - loads[1] - loads[2]
+        # Two workers on processors of their own, beside one: twice, less what each has more to do.
+        by_cpu = ratio_of([(2 * each[ONE].cpu, each[TWO].cpu) for each in rounds])
+        rows.append(
+            [
+                f"{database}, {WORKLOADS[workload].title}",
+                f"{median(rounds, ONE, rate):,.0f}",
+                f"{median(rounds, TWO, rate):,.0f}",
+                judged(ratio(rounds, TWO, ONE, rate), AT_LEAST, WORKERS_TARGET),
+                judged(by_cpu, AT_LEAST, WORKERS_TARGET),
+                *(f"{load:.2f}" for load in loads),
+                "yes" if left >= WORKERS_TARGET else "no",
+            ]
+        )
+    head = ["", ONE, TWO, "ratio", "by CPU", "service", "database", "wrk", "room"]
+    return table(head, rows)

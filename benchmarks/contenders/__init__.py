@@ -54,6 +54,15 @@ def prepare() -> None:
         subprocess.run([uv, *command], check=True, env=environment())
 
 
+def versions() -> list[str]:
+    """Name what is installed in the environment, with the versions, as far as it serves."""
+    names = ["pynest-api", "fastapi", "starlette", "pydantic", "sqlalchemy", "structlog"]
+    names += ["uvicorn", "uvloop", "httptools", "aiosqlite", "asyncpg", "aiomysql"]
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    found = run([str(PYTHON), "-c", code, *names], BUILD).split()
+    return [f"{name} {version}" for name, version in zip(names, found, strict=True)]
+
+
 def make_contenders(database: str, other: Path | None = None) -> list[Contender]:
     """Write the apps for one database, and return all who are compared on it.
 
