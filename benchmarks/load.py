@@ -30,7 +30,7 @@ DATABASE_PROCESSES = ("postgres", "mariadbd", "mysqld")
 
 
 class MeasurementError(Exception):
-    """A server does not do what it is measured at; the message has the end of its log."""
+    """A server does not do what it is measured at; the message has the end of its log first."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class Server:
             time.sleep(0.03)
 
     def fail(self, message: str) -> NoReturn:
-        """Raise an error, with the end of its log."""
+        """Raise an error, with the end of its log before it."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
-        raise MeasurementError("\n".join([f"{self.contender.name}: {message}", *lines]))
+        raise MeasurementError("\n".join([*lines, f"{self.contender.name}: {message}"]))
 
 
 @contextlib.contextmanager

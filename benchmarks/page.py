@@ -82,7 +82,7 @@ def main() -> None:
         processes=process_table(results),
         workers=workers_table(results),
         cells="\n\n".join(
-            f"#### {heading(cell)}\n\n{cell_table(rounds)}"
+            f"#### {heading(cell, rounds)}\n\n{cell_table(rounds)}"
             for cell, rounds in results.cells.items()
         ),
     )

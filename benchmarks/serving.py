@@ -75,8 +75,9 @@ def run(database: Database, options: argparse.Namespace, results: Results) -> No
             for workload in workloads:
                 cell = Cell(database.kind, workload, connections)
                 rounds = options.rounds or ROUNDS.get(connections, 3)
-                results.cells[cell] = measure(running, database, cell, rounds, options.seconds)
-                print(f"\n{heading(cell)}\n\n{cell_table(results.cells[cell])}", flush=True)
+                measured = measure(running, database, cell, rounds, options.seconds)
+                results.cells[cell] = measured
+                print(f"\n{heading(cell, measured)}\n\n{cell_table(measured)}", flush=True)
             if connections == CONNECTIONS:
                 results.memory[database.kind] = {
                     server.contender.name: server.memory() for server in running
@@ -185,7 +186,8 @@ def main() -> None:
             if settings is not None:
                 with temporary_database(kind, settings) as database:
                     run(database, options, results)
-        print_summary(results)
+        if not options.quick:
+            print_summary(results)
     except MeasurementError as error:
         sys.exit(str(error))
     if not any(chosen):

@@ -39,9 +39,9 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def heading(cell: Cell) -> str:
-    connections = f"{cell.connections} connection{'s' if cell.connections > 1 else ''}"
-    return f"{cell.database}, {WORKLOADS[cell.workload].title}, {connections}"
+def heading(cell: Cell, rounds: list[Round]) -> str:
+    title = WORKLOADS[cell.workload].title
+    return f"{cell.database}, {title}: connections {cell.connections}, rounds {len(rounds)}"
 
 
 def cell_table(rounds: list[Round]) -> str:
