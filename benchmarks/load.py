@@ -43,10 +43,11 @@ class Measurement:
     p99: float
     #: Time of a processor that the server took, for each request.
     cpu: float
-    #: How many processors were busy with the server, with the database's, and with wrk.
+    #: How many processors were busy with the server, the database's, wrk, and all else.
     server_load: float
     database_load: float
     wrk_load: float
+    other_load: float
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,9 @@ def drive(server: Server, workload: str, connections: int, seconds: int) -> Meas
     command = ["wrk", "--threads", "1", "--connections", str(connections)]
     command += ["--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT)]
     command += [server.url, "--", workload, uuid4().hex]
-    before = server.cpu(), database_cpu(), wrk_cpu()
+    before = server.cpu(), database_cpu(), wrk_cpu(), machine_cpu()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    after = server.cpu(), database_cpu(), wrk_cpu()
+    after = server.cpu(), database_cpu(), wrk_cpu(), machine_cpu()
     if result.returncode != 0:
         server.fail(f"wrk failed: {result.stdout}{result.stderr}")
     seen = json.loads(result.stdout.splitlines()[-1])
@@ -167,12 +168,16 @@ def drive(server: Server, workload: str, connections: int, seconds: int) -> Meas
     server.settle()
     took = seen["microseconds"] / 1e6
     used = [max(0, end - begin) for begin, end in zip(before, after, strict=True)]
+    server_load, database_load, wrk_load, machine_load = (each / took for each in used)
     return Measurement(
         seen["requests"] / took,
         seen["p50"] / 1e6,
         seen["p99"] / 1e6,
         used[0] / seen["requests"],
-        *(each / took for each in used),
+        server_load,
+        database_load,
+        wrk_load,
+        max(0, machine_load - server_load - database_load - wrk_load),
     )
 
 
@@ -186,6 +191,14 @@ def wrk_cpu() -> float:
     """Return the seconds of processors that all that has ended here has taken."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def machine_cpu() -> float:
+    """Return the seconds of processors that anything at all has taken."""
+    # What guests take is among what users do.
+    idle = ("idle", "iowait", "guest", "guest_nice")
+    times: dict[str, float] = psutil.cpu_times()._asdict()
+    return sum(seconds for name, seconds in times.items() if name not in idle)
 
 
 def cpu_of(process: psutil.Process) -> float:

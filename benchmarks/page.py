@@ -6,7 +6,7 @@ from .contenders import BARE, CLI, CONSTANT, HANDWRITTEN, STYLES
 from .picture import draw
 from .report import write_section
 from .results import CONNECTIONS, WORKERS_CONNECTIONS, WORKERS_TARGET, Results
-from .tables import cell_table, heading, process_table, target_table, workers_table
+from .tables import cell_table, heading, process_table, remark, target_table, workers_table
 
 PICTURE = Path(__file__).with_name("ratios.svg")
 SECTION = """\
@@ -16,12 +16,13 @@ the same database, logging to a file as it does in production. wrk drives them i
 with the least and the largest behind it. Before that, all were seen to give the same answers.
 
 - `controller` and `service` are rendered projects of these session styles.
-- `{cli}` is what `pynest generate application --is-async` and `generate resource` write, as it is
-  but for what does not start: on MySQL, `String` gets a length. It logs every statement and all
-  that is DEBUG, lists without pages, and can do no more than list and create.
-- `{handwritten}` is FastAPI and SQLAlchemy's ORM with the same routes, models and errors, and
-  `{bare}` is FastAPI on asyncpg's pool, aiomysql's pool, or a connection of aiosqlite, both in
-  `benchmarks/contenders/`. `{constant}` returns constants.
+- `{cli}` is what `pynest generate application --is-async` and `generate resource` write,
+  as it is but for what does not start: on MySQL, `String` gets a length. It logs every statement
+  and all that is DEBUG, lists without pages, and can do no more than list and create.
+- `{handwritten}` is FastAPI and SQLAlchemy's ORM with the same routes, models and errors.
+- `{bare}` is FastAPI on asyncpg's pool, which resets a connection after each use, on
+  aiomysql's pool, which does not, or on one connection of aiosqlite.
+- `{constant}` is FastAPI that returns constants.
 
 `make bench` measures all anew. Ratios are the result; what they are made of depends on the machine:
 
@@ -46,10 +47,12 @@ resident after the loads at {connections} connections; a start ends with the fir
 ### Two workers
 
 `{style}`, at {workers_connections} connections. The columns behind the ratios say how many
-processors were busy with the service, the database's server and wrk, while two workers were driven.
+processors were busy with the service, the database's server, wrk and all else, while two workers
+were driven.
 Where these leave the workers less than {workers_target} processors, there is no room for the ratio,
 whatever the service does; then look at the one by CPU, which is twice the processor time of a
-request with one worker, divided by that with two: what two processors of their own would make.
+request with one worker, divided by that with two: what two processors of their own would make. It
+is above 2 where the threads of one worker are in each other's way.
 
 {workers}
 
@@ -82,7 +85,7 @@ def main() -> None:
         processes=process_table(results),
         workers=workers_table(results),
         cells="\n\n".join(
-            f"#### {heading(cell, rounds)}\n\n{cell_table(rounds)}"
+            f"#### {heading(cell)}\n\n{remark(rounds)}\n\n{cell_table(rounds)}"
             for cell, rounds in results.cells.items()
         ),
     )

@@ -23,7 +23,7 @@ from .databases import Database, temporary_database
 from .load import MeasurementError, Server, drive, serving
 from .report import machine
 from .results import CONNECTIONS, ONE, TWO, WORKERS_CONNECTIONS, WORKLOADS, Cell, Results, Round
-from .tables import cell_table, heading, process_table, target_table, workers_table
+from .tables import cell_table, heading, process_table, remark, target_table, workers_table
 
 #: How many rounds, by the number of connections; the targets are for the first.
 ROUNDS = {CONNECTIONS: 5, 1: 3, 64: 3}
@@ -77,7 +77,9 @@ def run(database: Database, options: argparse.Namespace, results: Results) -> No
                 rounds = options.rounds or ROUNDS.get(connections, 3)
                 measured = measure(running, database, cell, rounds, options.seconds)
                 results.cells[cell] = measured
-                print(f"\n{heading(cell, measured)}\n\n{cell_table(measured)}", flush=True)
+                print(
+                    f"\n{heading(cell)}\n\n{cell_table(measured)}\n{remark(measured)}", flush=True
+                )
             if connections == CONNECTIONS:
                 results.memory[database.kind] = {
                     server.contender.name: server.memory() for server in running

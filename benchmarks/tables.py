@@ -39,9 +39,15 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def heading(cell: Cell, rounds: list[Round]) -> str:
-    title = WORKLOADS[cell.workload].title
-    return f"{cell.database}, {title}: connections {cell.connections}, rounds {len(rounds)}"
+def heading(cell: Cell) -> str:
+    connections = f"{cell.connections} connection{'s' if cell.connections > 1 else ''}"
+    return f"{cell.database}, {WORKLOADS[cell.workload].title}, {connections}"
+
+
+def remark(rounds: list[Round]) -> str:
+    """Say how often was measured, and how much else the machine did meanwhile."""
+    others = statistics.median(each.other_load for seen in rounds for each in seen.values())
+    return f"Rounds: {len(rounds)}; all else kept {others:.2f} processors busy."
 
 
 def cell_table(rounds: list[Round]) -> str:
@@ -69,7 +75,8 @@ def cell_table(rounds: list[Round]) -> str:
 
 def judged(measured: Ratio, sign: str, target: float) -> str:
     """Write a ratio, and whether it meets its target."""
-    median = measured.median
+    # As it is shown.
+    median = round(measured.median, 2)
     met = median >= target if sign == AT_LEAST else median <= target
     return f"{measured} {'met' if met else '**not met**'}"
 
@@ -127,8 +134,9 @@ def workers_table(results: Results) -> str:
             median(rounds, TWO, lambda each: each.server_load),
             median(rounds, TWO, lambda each: each.database_load),
             median(rounds, TWO, lambda each: each.wrk_load),
+            median(rounds, TWO, lambda each: each.other_load),
         ]
-        left = (os.cpu_count() or 1) - loads[1] - loads[2]
+        left = (os.cpu_count() or 1) - sum(loads[1:])
         # Two workers on processors of their own, beside one: twice, less what each has more to do.
         by_cpu = ratio_of([(2 * each[ONE].cpu, each[TWO].cpu) for each in rounds])
         rows.append(
@@ -142,5 +150,5 @@ def workers_table(results: Results) -> str:
                 "yes" if left >= WORKERS_TARGET else "no",
             ]
         )
-    head = ["", ONE, TWO, "ratio", "by CPU", "service", "database", "wrk", "room"]
+    head = ["", ONE, TWO, "ratio", "by CPU", "service", "database", "wrk", "all else", "room"]
     return table(head, rows)

@@ -13,7 +13,9 @@ from benchmarks.tables import AT_LEAST, AT_MOST, cell_table, judged, target_tabl
 
 def measured(rate: float) -> Measurement:
     """Make what is seen of a server that is busy all the time."""
-    return Measurement(rate, 0.001, 0.002, 1 / rate, server_load=1, database_load=0, wrk_load=0)
+    return Measurement(
+        rate, 0.001, 0.002, 1 / rate, server_load=1, database_load=0, wrk_load=0, other_load=0
+    )
 
 
 def test_a_section_is_written_anew_beside_the_others() -> None:
