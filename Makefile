@@ -11,7 +11,7 @@ APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: app test lint format lock examples release bench clean
+.PHONY: app test lint format lock examples release bench bench-quick clean
 
 # Render a project, install it and serve it; without the hooks, which are for its owner.
 app: $(READY)
@@ -48,8 +48,16 @@ examples: $(READY)
 release: $(READY)
 	$(BIN)/python -m tests.releases $(VERSION)
 
+# Measure how projects serve, and how long the template takes; writes benchmarks/RESULTS.md.
 bench: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.generation
+
+# See that what is compared gives the same answers, and time a little of it.
+bench-quick: $(READY)
+	$(BIN)/python -m benchmarks.serving --quick
 
 clean:
 	rm -rf .venv build

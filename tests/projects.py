@@ -55,10 +55,10 @@ def as_given(answers: dict[str, str]) -> dict[str, str]:
     }
 
 
-def render(folder: str, **answers: str) -> Path:
-    """Render a project of the template as it is here into a folder, without the hooks."""
+def render(folder: str, template: Path = TEMPLATE, **answers: str) -> Path:
+    """Render a project of the template, as it is here, into a folder, without the hooks."""
     project = cookiecutter(
-        str(TEMPLATE),
+        str(template),
         no_input=True,
         default_config=True,
         output_dir=folder,

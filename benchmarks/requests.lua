@@ -1,0 +1,52 @@
+-- Requests of a workload, for wrk: wrk --script requests.lua URL -- WORKLOAD PREFIX
+-- Names that are created begin with PREFIX, which has to be new; the last line printed is JSON.
+
+local rows = 1000
+local count = 0
+local make, prefix
+
+local function read()
+  return wrk.format("GET", "/examples/" .. (count % rows + 1))
+end
+
+local function create()
+  local body = '{"name":"' .. prefix .. count .. '"}'
+  return wrk.format("POST", "/examples", { ["Content-Type"] = "application/json" }, body)
+end
+
+local function get(path)
+  return function()
+    return wrk.format("GET", path)
+  end
+end
+
+local workloads = {
+  ["read-one"] = read,
+  ["list"] = get("/examples"),
+  ["list-small"] = get("/examples"),
+  ["create"] = create,
+  ["mix"] = function()
+    return count % 10 == 0 and create() or read()
+  end,
+  ["health"] = get("/health/live"),
+}
+
+function init(arguments)
+  make = workloads[arguments[1]]
+  prefix = arguments[2]
+end
+
+function request()
+  count = count + 1
+  return make()
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  io.write(string.format(
+    '{"requests": %d, "microseconds": %d, "errors": %d, "p50": %.0f, "p99": %.0f}\n',
+    summary.requests, summary.duration, failed,
+    latency:percentile(50), latency:percentile(99)
+  ))
+end
