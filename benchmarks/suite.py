@@ -21,7 +21,7 @@ REPORT = """\
 on {machine}
 
 The run took {wall:.0f} seconds. Its tests took {total:.0f}, in the processes that share them, each
-with what it sets up for those that come after it.
+with what it sets up for those that come after it. Those of the legs took {legged:.0f} of these.
 
 | tests in | tests | seconds | in legs |
 | --- | --- | --- | --- |
@@ -31,9 +31,8 @@ with what it sets up for those that come after it.
 | --- | --- | --- |
 {legs}
 
-**One more combination costs {cost:.0f} seconds of one process**, the median leg, which all of
-{legged:.0f} seconds in legs is made of; nothing else grows with it but comparisons of rendered
-files.
+**One more combination costs {cost:.0f} seconds of one process**: the median leg, and nothing else
+but comparisons of rendered files.
 
 | slowest, in all their cases | cases | seconds |
 | --- | --- | --- |
@@ -86,7 +85,8 @@ def main(path: str) -> None:
 def read(suite: ET.Element) -> Iterator[Test]:
     """Yield the tests of a report; a leg's have its name in their parameters."""
     for case in suite.iter("testcase"):
-        name, _, parameters = case.attrib["name"].partition("[")
+        # Behind the name are its parameters, and the group that xdist keeps together.
+        name, _, parameters = case.attrib["name"].partition("@")[0].partition("[")
         legs = [leg for leg in LEGS if leg in parameters]
         # Where two are compared, it is neither's.
         leg = legs[0] if len(legs) == 1 else None

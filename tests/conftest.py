@@ -11,7 +11,7 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from . import servers
-from .projects import COMBINATIONS, Combination, as_given
+from .projects import COMBINATIONS, TEMPLATE, Combination, as_given
 from .repositories import snapshot
 from .serving import find_server, legs
 
@@ -86,3 +86,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Name the folder that all the processes of this run share, to compare legs in."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
+
+
+@pytest.fixture(scope="session")
+def mypy_cache() -> Path:
+    """Name the folder in which mypy keeps what it has read, for the legs and runs of a process.
+
+    It goes by the content of what it reads, wherever that is. Two processes may not share it.
+    """
+    return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")

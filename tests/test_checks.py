@@ -200,12 +200,13 @@ def test_a_secret_is_found(name: str, line: str, project: Path, tmp_path: Path) 
 
 
 @pytest.fixture
-def variables(tmp_path: Path) -> dict[str, str]:
+def variables(tmp_path: Path, mypy_cache: Path) -> dict[str, str]:
     """Keep git and pre-commit from the user's own settings and caches."""
     return {
         "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "PRE_COMMIT_HOME": str(tmp_path / "pre-commit"),
+        "MYPY_CACHE_DIR": str(mypy_cache),
         **{f"GIT_{who}_NAME": "Ada" for who in ("AUTHOR", "COMMITTER")},
         **{f"GIT_{who}_EMAIL": "ada@example.com" for who in ("AUTHOR", "COMMITTER")},
     }

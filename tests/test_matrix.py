@@ -69,11 +69,8 @@ def test_make_app_serves(database: str, session_style: str, tmp_path: Path) -> N
     assert f'db_type="{database}"' in (rendered / "src/config.py").read_text()
 
 
-def test_checks_are_clean(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    # mypy then has read the dependencies once for all the legs of a process.
-    cache = tmp_path_factory.getbasetemp() / "mypy"
-
-    run("make lint", project, MYPY_CACHE_DIR=str(cache))
+def test_checks_are_clean(project: Path, mypy_cache: Path) -> None:
+    run("make lint", project, MYPY_CACHE_DIR=str(mypy_cache))
 
 
 def test_formatting_changes_nothing(project: Path) -> None:

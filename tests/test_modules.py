@@ -45,7 +45,7 @@ def variables(
     project: Path,
     settings: dict[str, str],
     database: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    mypy_cache: Path,
 ) -> dict[str, str]:
     """Have a copy of the project use its environment, a database of its own, and no network."""
     servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
@@ -53,7 +53,7 @@ def variables(
         f"{combination.database.upper()}_DB_NAME": database,
         "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
         "UV_OFFLINE": "1",
-        "MYPY_CACHE_DIR": str(tmp_path_factory.getbasetemp() / "mypy"),
+        "MYPY_CACHE_DIR": str(mypy_cache),
     }
 
 
@@ -144,7 +144,9 @@ def use(client: httpx.Client) -> None:
 
 
 @pytest.mark.xdist_group("sqlite-service")
-def test_any_module_passes_its_tests(scaffold: ModuleType, rendered: Path, tmp_path: Path) -> None:
+def test_any_module_passes_its_tests(
+    scaffold: ModuleType, rendered: Path, mypy_cache: Path, tmp_path: Path
+) -> None:
     """Make modules of any names and fields, as long as they are not refused, and use them all."""
     project = Path(shutil.copytree(rendered, tmp_path / "my-app"))
     made: list[str] = []
@@ -161,6 +163,6 @@ def test_any_module_passes_its_tests(scaffold: ModuleType, rendered: Path, tmp_p
 
     make()
     assert len(made) > MODULES / 2
-    run("make lint", project)
+    run("make lint", project, MYPY_CACHE_DIR=str(mypy_cache))
     tests = " ".join(f"tests/{name}" for name in [*made, "core/test_migrations.py"])
     assert re.search(r"\d+ passed", run(f"uv run pytest {tests}", project))
