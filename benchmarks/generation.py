@@ -30,7 +30,7 @@ STARTS = 5
 #: How many times as long as the one-file template this one may take.
 TARGET = 1.3
 #: It is out of reach, as the parts show. From here on a change has made things worse.
-LIMIT = 1.7
+LIMIT = 1.8
 #: Seconds.
 TARGET_OF_MODULE = 2
 
@@ -54,13 +54,13 @@ A generation of the default project, in turn with the others; medians of {rounds
 | --- | --- | --- |
 {generations}
 
-**{ratio:.2f} times the one-file template {judged}.** That is out of reach: the bound is what the
-files and the answers take, however they are written. The one-file template's time is the start of
-cookiecutter. To that, each name of a file and of a folder is a template, also of a file which is
-only copied: that is "the same files, nothing to render". To refuse answers before anything is
-written, and to ask git which commit a project is made from, takes a process: "a Python with the
-hook's imports". What is left above both is what Jinja compiles of the files that an option or a
-text changes, a millisecond or two each; and in the hook its checks and two calls of git.
+**{ratio:.2f} times the one-file template {judged}.**
+
+However the template is written, its files cannot go below the bound: "the same files", since to
+cookiecutter each name of a file or a folder is a template, also where the file is only copied; and
+a Python, since answers are refused before anything is written, and git is asked which commit the
+project is made from. Above the bound is what Jinja compiles of the files that an option or a text
+changes, a millisecond or two for each; and the hook's checks and two calls of git.
 
 From answers to the first 200 of `GET /examples`, on SQLite; medians of {starts} rounds:
 
