@@ -32,7 +32,7 @@ WORKERS_ROUNDS = 5
 #: What is no workload of `requests.lua`.
 START, WORKERS = "start", "two-workers"
 #: What `--quick` times, once.
-QUICK = ["read-one", "create"]
+QUICK = ["mix"]
 NO_WRK = "wrk, which makes the load, is not installed: `apt install wrk` or `brew install wrk`"
 
 
