@@ -38,8 +38,11 @@ NEXT: list[Change] = [
         for name in (
             "main.py",
             "src/core/core_module.py",
+            "src/core/middleware.py",
             "src/core/settings.py",
+            "tests/core/conftest.py",
             "tests/core/test_logs.py",
+            "tests/core/test_middleware.py",
         )
     ),
 ]

@@ -6,6 +6,7 @@ from src.config import config
 from src.core.errors import problems
 from src.core.models import Id
 from src.core.paging import After, Limit, Page
+from src.core.rows import Reader
 
 from .examples_model import Example, ExampleCreate, ExampleUpdate
 from .examples_service import ExamplesService
@@ -25,7 +26,7 @@ class ExamplesController:
         session: AsyncSession = Depends(config.get_db),
     ) -> Example:
         added = await self.service.add_example(example, session)
-        response.headers["Location"] = request.url_for("get_example", example_id=added.id).path
+        response.headers["Location"] = f"{request.scope['root_path']}/examples/{added.id}"
         return added
 
     @Get("/", response_model=Page[Example])
@@ -33,15 +34,15 @@ class ExamplesController:
         self,
         limit: Limit = 20,
         after: After = 0,
-        session: AsyncSession = Depends(config.get_db),
+        reader: Reader = Depends(config.get_reader),
     ) -> Page[Example]:
-        return await self.service.get_examples(limit, after, session)
+        return await self.service.get_examples(limit, after, reader)
 
     @Get("/{example_id}", response_model=Example, responses=problems(404))
     async def get_example(
-        self, example_id: Id, session: AsyncSession = Depends(config.get_db)
+        self, example_id: Id, reader: Reader = Depends(config.get_reader)
     ) -> Example:
-        return await self.service.get_example(example_id, session)
+        return await self.service.get_example(example_id, reader)
 
     @Patch("/{example_id}", response_model=Example, responses=problems(404, 409))
     async def update_example(

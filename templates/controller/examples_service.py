@@ -1,39 +1,44 @@
 from fastapi import HTTPException
 from nest.core import Injectable
 from nest.core.decorators.database import async_db_request_handler
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.core.paging import Page
+from src.core.rows import Reader, add_row
 
 from .examples_entity import Example as ExampleEntity
 from .examples_model import Example, ExampleCreate, ExampleUpdate
+
+# Built once: to build a statement takes longer than to run it.
+BY_ID = select(ExampleEntity).where(ExampleEntity.id == bindparam("id"))
+PAGE = (
+    select(ExampleEntity)
+    .where(ExampleEntity.id > bindparam("after"))
+    .order_by(ExampleEntity.id)
+    .limit(bindparam("limit"))
+)
 
 
 @Injectable
 class ExamplesService:
     @async_db_request_handler
     async def add_example(self, example: ExampleCreate, session: AsyncSession) -> Example:
-        new_example = ExampleEntity(**example.model_dump())
-        session.add(new_example)
+        row = await add_row(session, ExampleEntity, example.model_dump())
         await session.commit()
-        return Example.model_validate(new_example)
+        return Example.model_validate(row)
 
     @async_db_request_handler
-    async def get_examples(self, limit: int, after: int, session: AsyncSession) -> Page[Example]:
-        query = (
-            select(ExampleEntity)
-            .where(ExampleEntity.id > after)
-            .order_by(ExampleEntity.id)
-            .limit(limit + 1)
-        )
-        result = await session.execute(query)
-        return Page[Example].of(result.scalars().all(), limit)
+    async def get_examples(self, limit: int, after: int, reader: Reader) -> Page[Example]:
+        rows = await reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
+        return Page[Example].of(rows, limit)
 
     @async_db_request_handler
-    async def get_example(self, example_id: int, session: AsyncSession) -> Example:
-        example = await self._find(example_id, session)
-        return Example.model_validate(example)
+    async def get_example(self, example_id: int, reader: Reader) -> Example:
+        row = await reader.fetch_one(BY_ID, {"id": example_id})
+        if row is None:
+            raise self._not_found(example_id)
+        return Example.model_validate(row)
 
     @async_db_request_handler
     async def update_example(
@@ -54,5 +59,8 @@ class ExamplesService:
     async def _find(self, example_id: int, session: AsyncSession) -> ExampleEntity:
         example = await session.get(ExampleEntity, example_id)
         if example is None:
-            raise HTTPException(404, f"There is no example {example_id}.")
+            raise self._not_found(example_id)
         return example
+
+    def _not_found(self, example_id: int) -> HTTPException:
+        return HTTPException(404, f"There is no example {example_id}.")

@@ -10,6 +10,7 @@ from src.config import config
 from src.core.errors import problems
 from src.core.models import Id
 from src.core.paging import After, Limit, Page
+from src.core.rows import Reader
 
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
 from .[[ cookiecutter.module_name ]]_service import [[ cookiecutter.plural_class ]]Service
@@ -29,7 +30,7 @@ class [[ cookiecutter.plural_class ]]Controller:
         session: AsyncSession = Depends(config.get_db),
     ) -> [[ Model ]]:
         added = await self.service.add_[[ one ]]([[ variable ]], session)
-        response.headers["Location"] = request.url_for("get_[[ one ]]", [[ one ]]_id=added.id).path
+        response.headers["Location"] = f"{request.scope['root_path']}/[[ cookiecutter.route ]]/{added.id}"
         return added
 
     @Get("/", response_model=Page[ [[ Model ]] ])
@@ -37,15 +38,15 @@ class [[ cookiecutter.plural_class ]]Controller:
         self,
         limit: Limit = 20,
         after: After = 0,
-        session: AsyncSession = Depends(config.get_db),
+        reader: Reader = Depends(config.get_reader),
     ) -> Page[ [[ Model ]] ]:
-        return await self.service.get_[[ many ]](limit, after, session)
+        return await self.service.get_[[ many ]](limit, after, reader)
 
     @Get("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404))
     async def get_[[ one ]](
-        self, [[ one ]]_id: Id, session: AsyncSession = Depends(config.get_db)
+        self, [[ one ]]_id: Id, reader: Reader = Depends(config.get_reader)
     ) -> [[ Model ]]:
-        return await self.service.get_[[ one ]]([[ one ]]_id, session)
+        return await self.service.get_[[ one ]]([[ one ]]_id, reader)
 
     @Patch("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404, 409))
     async def update_[[ one ]](

@@ -3,39 +3,44 @@
 from fastapi import HTTPException
 from nest.core import Injectable
 from nest.core.decorators.database import async_db_request_handler
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.core.paging import Page
+from src.core.rows import Reader, add_row
 
 from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
+
+# Built once: to build a statement takes longer than to run it.
+BY_ID = select([[ Class ]]Entity).where([[ Class ]]Entity.id == bindparam("id"))
+PAGE = (
+    select([[ Class ]]Entity)
+    .where([[ Class ]]Entity.id > bindparam("after"))
+    .order_by([[ Class ]]Entity.id)
+    .limit(bindparam("limit"))
+)
 
 
 @Injectable
 class [[ cookiecutter.plural_class ]]Service:
     @async_db_request_handler
     async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create, session: AsyncSession) -> [[ Model ]]:
-        new_[[ one ]] = [[ Class ]]Entity(**[[ variable ]].model_dump())
-        session.add(new_[[ one ]])
+        row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump())
         await session.commit()
-        return [[ Model ]].model_validate(new_[[ one ]])
+        return [[ Model ]].model_validate(row)
 
     @async_db_request_handler
-    async def get_[[ many ]](self, limit: int, after: int, session: AsyncSession) -> Page[ [[ Model ]] ]:
-        query = (
-            select([[ Class ]]Entity)
-            .where([[ Class ]]Entity.id > after)
-            .order_by([[ Class ]]Entity.id)
-            .limit(limit + 1)
-        )
-        result = await session.execute(query)
-        return Page[ [[ Model ]] ].of(result.scalars().all(), limit)
+    async def get_[[ many ]](self, limit: int, after: int, reader: Reader) -> Page[ [[ Model ]] ]:
+        rows = await reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
+        return Page[ [[ Model ]] ].of(rows, limit)
 
     @async_db_request_handler
-    async def get_[[ one ]](self, [[ one ]]_id: int, session: AsyncSession) -> [[ Model ]]:
-        [[ variable ]] = await self._find([[ one ]]_id, session)
-        return [[ Model ]].model_validate([[ variable ]])
+    async def get_[[ one ]](self, [[ one ]]_id: int, reader: Reader) -> [[ Model ]]:
+        row = await reader.fetch_one(BY_ID, {"id": [[ one ]]_id})
+        if row is None:
+            raise self._not_found([[ one ]]_id)
+        return [[ Model ]].model_validate(row)
 
     @async_db_request_handler
     async def update_[[ one ]](
@@ -56,5 +61,8 @@ class [[ cookiecutter.plural_class ]]Service:
     async def _find(self, [[ one ]]_id: int, session: AsyncSession) -> [[ Class ]]Entity:
         [[ variable ]] = await session.get([[ Class ]]Entity, [[ one ]]_id)
         if [[ variable ]] is None:
-            raise HTTPException(404, f"There is no [[ one | replace("_", " ") ]] {[[ one ]]_id}.")
+            raise self._not_found([[ one ]]_id)
         return [[ variable ]]
+
+    def _not_found(self, [[ one ]]_id: int) -> HTTPException:
+        return HTTPException(404, f"There is no [[ one | replace("_", " ") ]] {[[ one ]]_id}.")

@@ -19,7 +19,7 @@ class ExamplesController:
         self, example: ExampleCreate, request: Request, response: Response
     ) -> Example:
         added = await self.service.add_example(example)
-        response.headers["Location"] = request.url_for("get_example", example_id=added.id).path
+        response.headers["Location"] = f"{request.scope['root_path']}/examples/{added.id}"
         return added
 
     @Get("/", response_model=Page[Example])

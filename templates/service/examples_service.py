@@ -1,14 +1,24 @@
 from fastapi import HTTPException
 from nest.core import Injectable
 from nest.core.decorators.database import async_db_request_handler
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
 from src.core.paging import Page
+from src.core.rows import add_row
 
 from .examples_entity import Example as ExampleEntity
 from .examples_model import Example, ExampleCreate, ExampleUpdate
+
+# Built once: to build a statement takes longer than to run it.
+BY_ID = select(ExampleEntity).where(ExampleEntity.id == bindparam("id"))
+PAGE = (
+    select(ExampleEntity)
+    .where(ExampleEntity.id > bindparam("after"))
+    .order_by(ExampleEntity.id)
+    .limit(bindparam("limit"))
+)
 
 
 @Injectable
@@ -16,32 +26,26 @@ class ExamplesService:
     def __init__(self) -> None:
         self.orm_config = config
         self.session = self.orm_config.get_session
+        self.reader = self.orm_config.reader
 
     @async_db_request_handler
     async def add_example(self, example: ExampleCreate) -> Example:
-        new_example = ExampleEntity(**example.model_dump())
         async with self.session() as session:
-            session.add(new_example)
+            row = await add_row(session, ExampleEntity, example.model_dump())
             await session.commit()
-            return Example.model_validate(new_example)
+        return Example.model_validate(row)
 
     @async_db_request_handler
     async def get_examples(self, limit: int, after: int) -> Page[Example]:
-        query = (
-            select(ExampleEntity)
-            .where(ExampleEntity.id > after)
-            .order_by(ExampleEntity.id)
-            .limit(limit + 1)
-        )
-        async with self.session() as session:
-            result = await session.execute(query)
-            return Page[Example].of(result.scalars().all(), limit)
+        rows = await self.reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
+        return Page[Example].of(rows, limit)
 
     @async_db_request_handler
     async def get_example(self, example_id: int) -> Example:
-        async with self.session() as session:
-            example = await self._find(example_id, session)
-            return Example.model_validate(example)
+        row = await self.reader.fetch_one(BY_ID, {"id": example_id})
+        if row is None:
+            raise self._not_found(example_id)
+        return Example.model_validate(row)
 
     @async_db_request_handler
     async def update_example(self, example_id: int, changes: ExampleUpdate) -> Example:
@@ -62,5 +66,8 @@ class ExamplesService:
     async def _find(self, example_id: int, session: AsyncSession) -> ExampleEntity:
         example = await session.get(ExampleEntity, example_id)
         if example is None:
-            raise HTTPException(404, f"There is no example {example_id}.")
+            raise self._not_found(example_id)
         return example
+
+    def _not_found(self, example_id: int) -> HTTPException:
+        return HTTPException(404, f"There is no example {example_id}.")

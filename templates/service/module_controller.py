@@ -23,7 +23,7 @@ class [[ cookiecutter.plural_class ]]Controller:
         self, [[ variable ]]: [[ Class ]]Create, request: Request, response: Response
     ) -> [[ Model ]]:
         added = await self.service.add_[[ one ]]([[ variable ]])
-        response.headers["Location"] = request.url_for("get_[[ one ]]", [[ one ]]_id=added.id).path
+        response.headers["Location"] = f"{request.scope['root_path']}/[[ cookiecutter.route ]]/{added.id}"
         return added
 
     @Get("/", response_model=Page[ [[ Model ]] ])

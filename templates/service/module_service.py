@@ -3,14 +3,24 @@
 from fastapi import HTTPException
 from nest.core import Injectable
 from nest.core.decorators.database import async_db_request_handler
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
 from src.core.paging import Page
+from src.core.rows import add_row
 
 from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
+
+# Built once: to build a statement takes longer than to run it.
+BY_ID = select([[ Class ]]Entity).where([[ Class ]]Entity.id == bindparam("id"))
+PAGE = (
+    select([[ Class ]]Entity)
+    .where([[ Class ]]Entity.id > bindparam("after"))
+    .order_by([[ Class ]]Entity.id)
+    .limit(bindparam("limit"))
+)
 
 
 @Injectable
@@ -18,32 +28,26 @@ class [[ cookiecutter.plural_class ]]Service:
     def __init__(self) -> None:
         self.orm_config = config
         self.session = self.orm_config.get_session
+        self.reader = self.orm_config.reader
 
     @async_db_request_handler
     async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create) -> [[ Model ]]:
-        new_[[ one ]] = [[ Class ]]Entity(**[[ variable ]].model_dump())
         async with self.session() as session:
-            session.add(new_[[ one ]])
+            row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump())
             await session.commit()
-            return [[ Model ]].model_validate(new_[[ one ]])
+        return [[ Model ]].model_validate(row)
 
     @async_db_request_handler
     async def get_[[ many ]](self, limit: int, after: int) -> Page[ [[ Model ]] ]:
-        query = (
-            select([[ Class ]]Entity)
-            .where([[ Class ]]Entity.id > after)
-            .order_by([[ Class ]]Entity.id)
-            .limit(limit + 1)
-        )
-        async with self.session() as session:
-            result = await session.execute(query)
-            return Page[ [[ Model ]] ].of(result.scalars().all(), limit)
+        rows = await self.reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
+        return Page[ [[ Model ]] ].of(rows, limit)
 
     @async_db_request_handler
     async def get_[[ one ]](self, [[ one ]]_id: int) -> [[ Model ]]:
-        async with self.session() as session:
-            [[ variable ]] = await self._find([[ one ]]_id, session)
-            return [[ Model ]].model_validate([[ variable ]])
+        row = await self.reader.fetch_one(BY_ID, {"id": [[ one ]]_id})
+        if row is None:
+            raise self._not_found([[ one ]]_id)
+        return [[ Model ]].model_validate(row)
 
     @async_db_request_handler
     async def update_[[ one ]](self, [[ one ]]_id: int, changes: [[ Class ]]Update) -> [[ Model ]]:
@@ -64,5 +68,8 @@ class [[ cookiecutter.plural_class ]]Service:
     async def _find(self, [[ one ]]_id: int, session: AsyncSession) -> [[ Class ]]Entity:
         [[ variable ]] = await session.get([[ Class ]]Entity, [[ one ]]_id)
         if [[ variable ]] is None:
-            raise HTTPException(404, f"There is no [[ one | replace("_", " ") ]] {[[ one ]]_id}.")
+            raise self._not_found([[ one ]]_id)
         return [[ variable ]]
+
+    def _not_found(self, [[ one ]]_id: int) -> HTTPException:
+        return HTTPException(404, f"There is no [[ one | replace("_", " ") ]] {[[ one ]]_id}.")

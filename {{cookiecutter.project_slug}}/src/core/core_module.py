@@ -1,6 +1,7 @@
 """What the app gets from `src.core`, wired in one place."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -48,6 +49,9 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             reason = str(getattr(error, "orig", error)) or "no answer in time"
             message = f"cannot make the tables in {where} ({reason}); see the README on settings"
             raise ConnectionError(message) from None
+    # What has been made so far stays: the collector need not look through it ever again.
+    gc.collect()
+    gc.freeze()
     try:
         yield
     finally:

@@ -1,9 +1,10 @@
 """The database provider: PyNest's AsyncOrmProvider with pooling and safe credentials."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from nest.core.database.orm_provider import AsyncOrmProvider
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -28,37 +30,14 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, declared_attr
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
-from .migrations import create_tables, drop_tables
+from .drivers import DRIVERS, Driver
+from .pool import FairPool
+from .rows import Reader, reading
 
-
-class Driver(NamedTuple):
-    """What is the database's own."""
-
-    name: str
-    #: The driver's argument for the seconds that `DatabaseProvider` takes as `timeout`.
-    timeout: str
-    #: A statement that waits until no other connection holds the lock that it takes.
-    lock_schema: str | None = None
-    isolation_level: str | None = None
-
-
-DRIVERS = {
-    "sqlite": Driver("sqlite+aiosqlite", timeout="timeout"),
-    "postgresql": Driver(
-        "postgresql+asyncpg",
-        timeout="timeout",
-        lock_schema="SELECT pg_advisory_lock(hashtext('schema'))",
-    ),
-    "mysql": Driver(
-        "mysql+aiomysql",
-        timeout="connect_timeout",
-        # Names of locks are the whole server's.
-        lock_schema="SELECT GET_LOCK(SHA1(DATABASE()), 3600)",
-        # As PostgreSQL has it; MySQL's own default locks gaps, and so has more deadlocks.
-        isolation_level="READ COMMITTED",
-    ),
-}
+#: Seconds for which a connection is taken to be well without a test.
+MAX_IDLE = 0.5
 
 
 class Base(DeclarativeBase):
@@ -137,24 +116,60 @@ class DatabaseProvider(AsyncOrmProvider):
         self.driver = DRIVERS[db_type]
         self.config_url = _url(self.driver, **config_params)
         self.timeout = timeout
-        self.engine = self._create_engine(**(engine_params or {}))
+        params = {
+            "poolclass": FairPool,
+            "pool_reset_on_return": None,
+            "skip_autocommit_rollback": True,
+            **(engine_params or {}),
+        }
+        self.tests_idle = params.pop("pool_pre_ping", False) and self.driver.is_remote
+        self.engine = self._create_engine(**params)
         self.session = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.reader = Reader(self.engine)
+        event.listen(self.engine.sync_engine, "checkout", self._check_out)
+        event.listen(self.engine.sync_engine, "reset", self._reset)
         if db_type == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
 
     def _create_engine(self, **params: Any) -> AsyncEngine:
         if self.driver.isolation_level:
             params = {"isolation_level": self.driver.isolation_level, **params}
-        arguments = {self.driver.timeout: self.timeout}
+        arguments = {self.driver.timeout: self.timeout, **self.driver.arguments}
         return create_async_engine(self.config_url, connect_args=arguments, **params)
+
+    def _check_out(
+        self, connection: DBAPIConnection, record: ConnectionPoolEntry, _: object
+    ) -> None:
+        """Test a connection that has been idle, and have it do what it is asked for."""
+        idle = time.monotonic() - record.info.get("returned", float("inf"))
+        if self.tests_idle and idle > MAX_IDLE:
+            try:
+                self.engine.dialect.do_ping(connection)
+            except Exception as error:
+                # So the pool tries a new one.
+                raise InvalidatePoolError from error
+        self.driver.set_autocommit(connection, autocommit=reading.get())
+
+    def _reset(
+        self, connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState
+    ) -> None:
+        """Undo what was not committed; SQLAlchemy itself asks the server to, come what may."""
+        if not state.terminate_only and self.driver.is_in_transaction(connection):
+            connection.rollback()
+        record.info["returned"] = time.monotonic()
 
     async def create_all(self) -> None:
         """Make the tables of an empty database, as migrated; leave any other one alone."""
+        # Alembic takes a tenth of the memory; a service in production never needs it.
+        from .migrations import create_tables  # noqa: PLC0415
+
         async with self.schema_connection() as connection, connection.begin():
             await connection.run_sync(create_tables, self.Base.metadata)
 
     async def drop_all(self) -> None:
         """Drop the tables, and the record of their migrations."""
+        from .migrations import drop_tables  # noqa: PLC0415  # as above
+
         async with self.schema_connection() as connection, connection.begin():
             await connection.run_sync(drop_tables, self.Base.metadata)
 
@@ -182,18 +197,37 @@ class DatabaseProvider(AsyncOrmProvider):
 
     async def get_db(self) -> AsyncGenerator[AsyncSession, None]:
         """Yield the session of one request, for `Depends`; what is not committed is undone."""
-        async with self.session() as session:
+        session = self.session()
+        try:
             yield session
+        finally:
+            await _close(session)
 
     @asynccontextmanager
     async def get_session(self) -> AsyncIterator[AsyncSession]:
         """Open a session for an `async with`; what is not committed is undone."""
-        async with self.session() as session:
+        session = self.session()
+        try:
             yield session
+        finally:
+            await _close(session)
+
+    async def get_reader(self) -> Reader:
+        """Return what reads without a session, for `Depends`."""
+        return self.reader
 
     async def dispose(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+async def _close(session: AsyncSession) -> None:
+    """Undo what was not committed; `async with` starts a task for it where there is nothing."""
+    if session.in_transaction():
+        # Whoever is cancelled does not leave it half undone.
+        await asyncio.shield(session.close())
+    else:
+        session.sync_session.close()
 
 
 def _url(driver: Driver, db_name: str, user: str = "", **server: Any) -> URL:

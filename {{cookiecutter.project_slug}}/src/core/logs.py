@@ -1,13 +1,18 @@
 """Logging: structlog's, which takes in all that goes through Python's own logging."""
 
+import json
 import logging
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+from pydantic_core import PydanticSerializationError, to_json
 from structlog.types import EventDict, Processor, WrappedLogger
 
 LogFormat = Literal["auto", "json", "text"]
+
+requests = logging.getLogger("src.core.middleware")
+stamp = structlog.processors.TimeStamper(fmt="iso")
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
@@ -27,11 +32,14 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         _drop_colors,
-        structlog.processors.TimeStamper(fmt="iso"),
+        stamp,
     ]
     rendering: list[Processor]
     if log_format == "json" or (log_format == "auto" and not terminal):
-        rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        rendering = [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(_to_json),
+        ]
     else:
         # Not structlog's own tracebacks: they show the values of variables, secrets among them.
         plain = structlog.dev.plain_traceback
@@ -39,7 +47,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
 
     handler = logging.StreamHandler()
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=common,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
@@ -59,6 +67,46 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     _tame_libraries()
 
 
+def log_request(**event: Any) -> None:
+    """Log that a request was answered: what a logger of structlog's does, in far less time.
+
+    Args:
+        event: what there is to say of it.
+    """
+    if requests.isEnabledFor(logging.INFO):
+        event |= {"event": "Request", "level": "info", "logger": requests.name}
+        merged = structlog.contextvars.merge_contextvars(None, "info", event)
+        requests.handle(_RequestRecord(stamp(None, "info", merged)))
+
+
+class _RequestRecord(logging.LogRecord):
+    """An event that only has to be rendered."""
+
+    def __init__(self, event: EventDict) -> None:
+        # No search of the stack for the line that logs, which nothing shows.
+        super().__init__(requests.name, logging.INFO, "", 0, event, None, None)
+        self.event = event
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        if not isinstance(record, _RequestRecord):
+            return super().format(record)
+        line: Any = dict(record.event)
+        # The first one takes out what only structlog's own records have.
+        for render in self.processors[1:]:
+            line = render(None, "info", line)
+        return str(line)
+
+
+def _to_json(event: EventDict, **options: Any) -> str:
+    try:
+        return to_json(event, fallback=repr).decode()
+    except PydanticSerializationError:
+        # Half of a character, for one.
+        return json.dumps(event, **options)
+
+
 def _tame_libraries() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
@@ -66,7 +114,7 @@ def _tame_libraries() -> None:
         # src.core.middleware has a line for each request already.
         logger.propagate = name != "uvicorn.access"
     # httpx logs addresses whole, with whatever key their query has.
-    for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
+    for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest", "src.core.pool"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # It logs every call, and every failure without a traceback; src.core.errors does better.
     logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)

@@ -2,20 +2,19 @@
 
 import re
 import time
+from secrets import token_hex
 from urllib.parse import quote
-from uuid import uuid4
 
-import structlog
 from async_timeout import timeout
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from .errors import respond_to
+from .logs import log_request
 
-logger = structlog.stdlib.get_logger(__name__)
-
+HEADER = b"x-request-id"
+REQUEST_ID = re.compile(rb"[\w.:@/+=-]{1,128}")
 #: FastAPI takes a second to look through five thousand, and four times that for ten.
 MAX_PARAMETERS = 1000
 
@@ -39,40 +38,42 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        # The caller's id, or that of the proxy, where it is fit for a log.
+        given = _header(scope, HEADER)
+        request_id = given.decode() if REQUEST_ID.fullmatch(given) else token_hex(16)
         with bound_contextvars(request_id=request_id):
             await self._respond(scope, receive, send, request_id)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         start = time.perf_counter()
         status: int | None = None
+        # Tells a response of the app's from that to its failure, for which there is no limit.
+        in_time = True
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                # What has begun may take as long as it likes: a download, a stream of events.
+                if in_time:
+                    limit.reject()
                 # An HTTPStatus would be logged by its name.
                 status = int(message["status"])
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = [header for header in message["headers"] if header[0] != HEADER]
+                message["headers"] = [*headers, (HEADER, request_id.encode())]
             await send(message)
-
-        async def send_in_time(message: Message) -> None:
-            # What has begun may take as long as it likes: a download, a stream of events.
-            if message["type"] == "http.response.start":
-                limit.reject()
-            await send_with_id(message)
 
         limit = timeout(self.seconds)
         try:
             _check_query(scope)
             async with limit:
-                await self.app(scope, self._limited(scope, receive), send_in_time)
+                await self.app(scope, self._limited(scope, receive), send_with_id)
         except Exception as error:  # noqa: BLE001  # whatever comes, the client is answered
+            in_time = False
             response = respond_to(TimeoutError("REQUEST_TIMEOUT") if limit.expired else error)
             if status is None:
                 await response(scope, receive, send_with_id)
         finally:
-            logger.info(
-                "Request",
+            log_request(
                 method=scope["method"],
                 route=getattr(scope.get("route"), "path", None),
                 path=quote(scope["path"]),
@@ -83,8 +84,7 @@ class RequestMiddleware:
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """Wrap `receive`, so that whoever reads too large a body gets a 413 raised."""
         # A server lets any number of digits through; int() does not take thousands.
-        digits = Headers(scope=scope).get("Content-Length", "").lstrip("0")
-        announced = int(digits[:18] or 0)
+        announced = int(_header(scope, b"content-length").lstrip(b"0")[:18] or 0)
         received = 0
 
         async def receive_limited() -> Message:
@@ -100,12 +100,11 @@ class RequestMiddleware:
         return receive_limited
 
 
+def _header(scope: Scope, name: bytes) -> bytes:
+    """Find a header; servers give their names in lower case."""
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
 def _check_query(scope: Scope) -> None:
     if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
         raise HTTPException(414, "The query has too many parameters.")
-
-
-def _request_id(scope: Scope) -> str:
-    """Take over the caller's id, or that of the proxy, where it is fit for a log."""
-    given = Headers(scope=scope).get("X-Request-ID", "")
-    return given if re.fullmatch(r"[\w.:@/+=-]{1,128}", given, re.ASCII) else uuid4().hex

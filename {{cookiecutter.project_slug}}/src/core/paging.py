@@ -41,12 +41,15 @@ class Page(BaseModel, Generic[Item]):
 
     @classmethod
     def of(cls, rows: Sequence[Any], limit: int) -> Self:
-        """Make a page of entities.
+        """Make a page.
 
         Args:
-            rows: the entities in the order of their `id`, one more than `limit` where there
-                is a next page.
+            rows: a `Reader`'s rows, or entities, in the order of their `id`; one more than
+                `limit` where there is a next page.
             limit: how many items the page has at the most.
         """
-        following = rows[limit - 1].id if len(rows) > limit else None
+        following = None
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            following = last["id"] if isinstance(last, dict) else last.id
         return cls.model_validate({"items": rows[:limit], "next": following}, from_attributes=True)

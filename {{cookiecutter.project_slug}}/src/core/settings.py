@@ -78,7 +78,7 @@ class CoreSettings(BaseModel):
     db_pool_timeout: float = Field(default=5, gt=0, le=300)
     #: Seconds after which a connection is replaced; -1 for never.
     db_pool_recycle: int = Field(default=1800, ge=-1)
-    #: Test a pooled connection before it is used.
+    #: Test a pooled connection before it is used, where it was idle for half a second.
     db_pool_pre_ping: bool = True
 
     #: Seconds in which the database must answer for `/health/ready` to be well.

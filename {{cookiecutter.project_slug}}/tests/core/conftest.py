@@ -1,15 +1,22 @@
 """Fixtures of the tests of core, which need no module of the app."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Column, Integer, Table, delete
 
-from src.config import config
+from src.config import config, settings
+from src.core.logs import configure_logging
 
-from .items import CoreItem, http_server
+from .items import CoreDefault, CoreItem, http_server
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_configured() -> Iterator[None]:
+    yield
+    configure_logging(settings.log_level, settings.log_format)
 
 
 # Not for all tests at once: those of the migrations want no table but the app's.
@@ -31,7 +38,8 @@ async def core_client(core_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
     async with config.engine.begin() as connection:
-        await connection.execute(delete(CoreItem))
+        for entity in (CoreItem, CoreDefault):
+            await connection.execute(delete(entity))
 
 
 @pytest.fixture

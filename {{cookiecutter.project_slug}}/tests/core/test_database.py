@@ -99,3 +99,24 @@ async def test_two_can_remove_a_row_at_once() -> None:
             await session.delete((await session.scalars(select(CoreItem))).one())
         await one.commit()
         await other.commit()
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_a_connection_is_tested_where_it_was_idle(
+    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, *, idle: bool
+) -> None:
+    async def ask() -> int:
+        return (await core_client.get("/items")).status_code
+
+    def fail(connection: object) -> bool:
+        tested.append(connection)
+        raise ConnectionError
+
+    tested: list[object] = []
+    await ask()
+    monkeypatch.setattr(config, "tests_idle", True)
+    monkeypatch.setattr(config.engine.dialect, "do_ping", fail)
+    monkeypatch.setattr("src.core.database.MAX_IDLE", 0 if idle else 60)
+
+    assert await ask() == 200
+    assert len(tested) == (1 if idle else 0)

@@ -1,19 +1,11 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from src.config import settings
 from src.core.logs import LogFormat, configure_logging
-
-
-@pytest.fixture(autouse=True)
-def _configured_again() -> Iterator[None]:
-    yield
-    configure_logging(settings.log_level, settings.log_format)
 
 
 @pytest.mark.parametrize("log_format", ["json", "auto"])

@@ -1,13 +1,16 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from src.core.errors import install_error_handlers
+from src.core.logs import configure_logging
 from src.core.middleware import RequestMiddleware
 
 
@@ -24,6 +27,10 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     @app.get("/sleeps/{seconds}")
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    @app.get("/binds/{user}")
+    async def bind(user: str) -> None:
+        structlog.contextvars.bind_contextvars(user=user)
 
     @app.get("/streams")
     async def stream() -> StreamingResponse:
@@ -65,6 +72,19 @@ async def test_a_request_is_one_line_in_the_log(
     assert 0 < event["duration_ms"] < 1000
     assert event["request_id"] == response.headers["X-Request-ID"]
     assert "secret" not in caplog.text
+
+
+async def test_what_the_app_binds_is_in_the_line(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("INFO", "json")
+
+    await client.get("/binds/Ada")
+
+    [line] = map(json.loads, capsys.readouterr().err.splitlines())
+    assert line["user"] == "Ada"
+    assert line["status"] == 200
+    assert line["timestamp"].endswith("Z")
 
 
 async def test_a_path_is_no_second_line(
