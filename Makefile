@@ -53,6 +53,7 @@ bench: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.profile
 	$(BIN)/python -m benchmarks.generation
 
 # See that what is compared gives the same answers, and time a little of it.
