@@ -42,7 +42,7 @@ class SQLiteConnection:
         aiosqlite = import_module("aiosqlite")
         connecting = aiosqlite.connect(database, timeout=timeout, **options)
         # As SQLAlchemy has it: the thread does not keep the process from its end.
-        connecting._thread.daemon = True  # noqa: SLF001
+        connecting._thread.daemon = True  # noqa: SLF001  # there is no argument for it
         connection = await connecting
         if database not in _turns:
             _turns[database] = FairQueue(1)
@@ -59,7 +59,7 @@ class SQLiteConnection:
         """Have SQLite's cursor `execute` or `executemany`; return the rows and the cursor."""
 
         def run() -> tuple[list[Any], Any]:
-            cursor = getattr(inner._conn, method)(sql, parameters)  # noqa: SLF001
+            cursor = getattr(inner._conn, method)(sql, parameters)  # noqa: SLF001  # in its thread
             return cursor.fetchall(), cursor
 
         inner = self._inner
@@ -67,6 +67,7 @@ class SQLiteConnection:
         if not self._has_turn and sql.lstrip()[:7].upper().startswith(WRITES):
             await self._take_turn()
         try:
+            # The way into its thread, by which its own methods go.
             return await inner._execute(run)  # type: ignore[no-any-return]  # noqa: SLF001
         finally:
             self._end_turn()
@@ -104,6 +105,7 @@ class SQLiteConnection:
 
     def _end_turn(self, *, for_good: bool = False) -> None:
         """Let the next one write, unless a transaction goes on."""
+        # What is closed has no transaction to ask for.
         going_on = self._inner._connection and self._inner.in_transaction  # noqa: SLF001
         if self._has_turn and (for_good or not going_on):
             self._has_turn = False

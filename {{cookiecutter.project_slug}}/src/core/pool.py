@@ -29,6 +29,7 @@ class FairQueue(AsyncAdaptedQueue[Any]):
                 return
         super().put_nowait(item)
 
+    # The arguments are the pool's.
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
         """Take an item, as the pool does; raises as `take`."""
         if not block or not self.empty():
@@ -67,4 +68,5 @@ def _expire(waiter: asyncio.Future[Any]) -> None:
 class FairPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's pool, with a queue that is fair."""
 
+    # As its own pools choose theirs.
     _queue_class = FairQueue
