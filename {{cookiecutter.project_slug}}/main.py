@@ -6,10 +6,11 @@ import sys
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
-from src.config import settings
-from src.core.logs import configure_logging
-
 if __name__ == "__main__":
+    # Workers import this file too, and uvicorn gives up who says nothing for five seconds.
+    from src.config import settings
+    from src.core.logs import configure_logging
+
     configure_logging(settings.log_level, settings.log_format)
     # uvicorn would set up logging of its own.
     LOGGING_CONFIG["loggers"].clear()
