@@ -40,11 +40,6 @@ IMPORTS = "\n".join(
         r"^import .*$", (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8"), re.MULTILINE
     )
 )
-#: Users have bytecode of what they use.
-ENVIRONMENT = {
-    name: value for name, value in environment().items() if name != "PYTHONDONTWRITEBYTECODE"
-}
-
 REPORT = """\
 `python -m benchmarks.generation`, on {machine}
 
@@ -204,7 +199,7 @@ def serve(project: Path, command: list[str]) -> float:
     process = subprocess.Popen(
         [*command, "--port", port],
         cwd=project,
-        env=ENVIRONMENT,
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -232,7 +227,7 @@ def wait_until(answers: Callable[[], bool]) -> None:
 def run(command: list[str], folder: Path) -> float:
     """Run a command and return the wall time in seconds."""
     begin = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
     return time.perf_counter() - begin
 
 
