@@ -50,7 +50,6 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             message = f"cannot make the tables in {where} ({reason}); see the README on settings"
             raise ConnectionError(message) from None
     # What has been made so far stays: the collector need not look through it ever again.
-    gc.collect()
     gc.freeze()
     try:
         yield

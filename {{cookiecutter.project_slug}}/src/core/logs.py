@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from typing import Any, Literal
 
 import structlog
@@ -82,21 +83,23 @@ def log_request(**event: Any) -> None:
 class _RequestRecord(logging.LogRecord):
     """An event that only has to be rendered."""
 
+    #: What else a record has: all are of the same line, which nothing shows, and thread.
+    COMMON = vars(logging.LogRecord(requests.name, logging.INFO, __file__, 0, "", None, None))
+
+    event: EventDict
+
     def __init__(self, event: EventDict) -> None:
-        # No search of the stack for the line that logs, which nothing shows.
-        super().__init__(requests.name, logging.INFO, "", 0, event, None, None)
-        self.event = event
+        now = time.time()
+        more = {"msg": event, "event": event, "created": now, "msecs": int(now % 1 * 1000)}
+        vars(self).update(self.COMMON, **more)
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         if not isinstance(record, _RequestRecord):
             return super().format(record)
-        line: Any = dict(record.event)
-        # The first one takes out what only structlog's own records have.
-        for render in self.processors[1:]:
-            line = render(None, "info", line)
-        return str(line)
+        # The others are for what only other records have.
+        return str(self.processors[-1](None, "info", dict(record.event)))
 
 
 def _to_json(event: EventDict, **options: Any) -> str:

@@ -2,13 +2,14 @@
 
 import re
 import time
-from secrets import token_hex
+from collections.abc import Mapping
+from random import getrandbits
 from urllib.parse import quote
 
 from async_timeout import timeout
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from .errors import respond_to
 from .logs import log_request
@@ -38,11 +39,16 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        # Servers give their names in lower case.
+        headers = dict(scope["headers"])
         # The caller's id, or that of the proxy, where it is fit for a log.
-        given = _header(scope, HEADER)
-        request_id = given.decode() if REQUEST_ID.fullmatch(given) else token_hex(16)
-        with bound_contextvars(request_id=request_id):
-            await self._respond(scope, receive, send, request_id)
+        given = headers.get(HEADER, b"")
+        request_id = given.decode() if REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+        tokens = bind_contextvars(request_id=request_id)
+        try:
+            await self._respond(scope, self._limited(headers, receive), send, request_id)
+        finally:
+            reset_contextvars(**tokens)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         start = time.perf_counter()
@@ -66,7 +72,7 @@ class RequestMiddleware:
         try:
             _check_query(scope)
             async with limit:
-                await self.app(scope, self._limited(scope, receive), send_with_id)
+                await self.app(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001  # whatever comes, the client is answered
             in_time = False
             response = respond_to(TimeoutError("REQUEST_TIMEOUT") if limit.expired else error)
@@ -81,10 +87,10 @@ class RequestMiddleware:
                 duration_ms=round((time.perf_counter() - start) * 1000, 1),
             )
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+    def _limited(self, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
         """Wrap `receive`, so that whoever reads too large a body gets a 413 raised."""
         # A server lets any number of digits through; int() does not take thousands.
-        announced = int(_header(scope, b"content-length").lstrip(b"0")[:18] or 0)
+        announced = int(headers.get(b"content-length", b"").lstrip(b"0")[:18] or 0)
         received = 0
 
         async def receive_limited() -> Message:
@@ -98,11 +104,6 @@ class RequestMiddleware:
             return message
 
         return receive_limited
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    """Find a header; servers give their names in lower case."""
-    return next((value for key, value in scope["headers"] if key == name), b"")
 
 
 def _check_query(scope: Scope) -> None:

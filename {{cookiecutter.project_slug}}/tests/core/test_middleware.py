@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -72,6 +73,15 @@ async def test_a_request_is_one_line_in_the_log(
     assert 0 < event["duration_ms"] < 1000
     assert event["request_id"] == response.headers["X-Request-ID"]
     assert "secret" not in caplog.text
+
+
+async def test_other_handlers_have_the_time_of_a_line(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin = time.time()
+    await client.get("/sleeps/0")
+
+    assert begin <= caplog.records[-1].created <= time.time()
 
 
 async def test_what_the_app_binds_is_in_the_line(
