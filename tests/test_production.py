@@ -38,7 +38,7 @@ LIMITS = {
 #: machine that has other work.
 ANSWER = 5
 
-#: Adds an example named "held", and commits when its input ends.
+#: Adds an example named "held", and commits when its input ends, unless that is not empty.
 HOLD = """
 import asyncio, sys
 from src.config import config
@@ -49,8 +49,8 @@ async def hold():
         session.add(Example(name="held"))
         await session.flush()
         print("held", flush=True)
-        sys.stdin.read()
-        await session.commit()
+        if not sys.stdin.read():
+            await session.commit()
     await config.dispose()
 
 asyncio.run(hold())
@@ -146,8 +146,13 @@ def service(served: tuple[Service, Database]) -> Service:
 
 
 @contextlib.contextmanager
-def holding(project: Path, database: Database) -> Iterator[Callable[[], None]]:
-    """Keep whoever adds an example named "held" waiting, until the yielded function is called."""
+def holding(
+    project: Path, database: Database, *, undone: bool = False
+) -> Iterator[Callable[[], None]]:
+    """Keep whoever adds an example named "held" waiting, until the yielded function is called.
+
+    Then there is such an example; unless it is to be `undone`.
+    """
     process = subprocess.Popen(
         [".venv/bin/python", "-c", HOLD],
         cwd=project,
@@ -161,6 +166,7 @@ def holding(project: Path, database: Database) -> Iterator[Callable[[], None]]:
 
     def release() -> None:
         assert process.stdin
+        process.stdin.write("undo" if undone else "")
         process.stdin.close()
         assert process.wait(STOP) == 0
 
@@ -365,11 +371,12 @@ def test_a_lock_is_waited_for_until_the_limit(
         assert later.result().status_code == 409
     remove(service.client, "held")
 
-    with holding(installed, served[1]):
+    with holding(installed, served[1], undone=True):
         start = time.monotonic()
         assert_unavailable(add(service.client, "held"))
         assert time.monotonic() - start < ANSWER
-    assert add(service.client, "held").status_code == 409
+    # Nor is it there later, for who was told that it is not.
+    assert add(service.client, "held").status_code == 201
     remove(service.client, "held")
 
 

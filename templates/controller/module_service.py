@@ -26,8 +26,7 @@ PAGE = (
 class [[ cookiecutter.plural_class ]]Service:
     @async_db_request_handler
     async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create, session: AsyncSession) -> [[ Model ]]:
-        row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump())
-        await session.commit()
+        row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump(), commit=True)
         return [[ Model ]].model_validate(row)
 
     @async_db_request_handler

@@ -31,8 +31,7 @@ class ExamplesService:
     @async_db_request_handler
     async def add_example(self, example: ExampleCreate) -> Example:
         async with self.session() as session:
-            row = await add_row(session, ExampleEntity, example.model_dump())
-            await session.commit()
+            row = await add_row(session, ExampleEntity, example.model_dump(), commit=True)
         return Example.model_validate(row)
 
     @async_db_request_handler

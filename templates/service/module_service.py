@@ -33,8 +33,7 @@ class [[ cookiecutter.plural_class ]]Service:
     @async_db_request_handler
     async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create) -> [[ Model ]]:
         async with self.session() as session:
-            row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump())
-            await session.commit()
+            row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump(), commit=True)
         return [[ Model ]].model_validate(row)
 
     @async_db_request_handler

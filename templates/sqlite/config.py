@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from src.core.database import DatabaseProvider
 from src.core.settings import CoreSettings, SqlitePath
 
@@ -10,6 +12,8 @@ class Settings(CoreSettings):
     """The settings of this service; a field `log_level` is the variable `LOG_LEVEL`."""
 
     sqlite_db_name: SqlitePath = "default_nest_db"
+    #: Each connection is a thread, and only one of these runs at a time: few get more done.
+    db_pool_size: int = Field(default=3, ge=1, le=1000)
 
 
 settings = Settings.load(Path(__file__).parent.parent / ".env")

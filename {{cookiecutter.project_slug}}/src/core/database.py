@@ -1,6 +1,7 @@
 """The database provider: PyNest's AsyncOrmProvider with pooling and safe credentials."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from .drivers import DRIVERS, Driver
 from .pool import FairPool
-from .rows import Reader, reading
+from .rows import Reader, autocommit
 
 #: Seconds for which a connection is taken to be well without a test.
 MAX_IDLE = 0.5
@@ -99,8 +100,8 @@ class DatabaseProvider(AsyncOrmProvider):
         config_params: `host`, `port`, `user`, `password` and `db_name`; for SQLite `db_name`
             alone, the path of the file, to which `.db` is added where it is missing.
         engine_params: what `sqlalchemy.ext.asyncio.create_async_engine` takes.
-        timeout: seconds to wait for a connection to the server; for SQLite, until another
-            process has written.
+        timeout: seconds to wait for a connection to the server, and on MySQL for a lock; on
+            SQLite, until another process has written.
     """
 
     def __init__(
@@ -128,14 +129,20 @@ class DatabaseProvider(AsyncOrmProvider):
         self.reader = Reader(self.engine)
         event.listen(self.engine.sync_engine, "checkout", self._check_out)
         event.listen(self.engine.sync_engine, "reset", self._reset)
-        if db_type == "sqlite":
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+        if self.driver.greetings:
+            event.listen(self.engine.sync_engine, "connect", self._greet)
 
     def _create_engine(self, **params: Any) -> AsyncEngine:
         if self.driver.isolation_level:
             params = {"isolation_level": self.driver.isolation_level, **params}
         arguments = {self.driver.timeout: self.timeout, **self.driver.arguments}
         return create_async_engine(self.config_url, connect_args=arguments, **params)
+
+    def _greet(self, connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        for statement in self.driver.greetings:
+            cursor.execute(statement.format(seconds=math.ceil(self.timeout)))
+        cursor.close()
 
     def _check_out(
         self, connection: DBAPIConnection, record: ConnectionPoolEntry, _: object
@@ -148,7 +155,7 @@ class DatabaseProvider(AsyncOrmProvider):
             except Exception as error:
                 # So the pool tries a new one.
                 raise InvalidatePoolError from error
-        self.driver.set_autocommit(connection, autocommit=reading.get())
+        self.driver.set_autocommit(connection, autocommit=autocommit.get())
 
     def _reset(
         self, connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState
@@ -241,15 +248,6 @@ def _url(driver: Driver, db_name: str, user: str = "", **server: Any) -> URL:
         query={"charset": "utf8mb4"} if driver.name.startswith("mysql") else {},
         **server,
     )
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    """Give each new connection what the other databases have by default."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
-    # Readers go on while somebody writes.
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.close()
 
 
 def _lock_sqlite(connection: Connection) -> None:

@@ -34,6 +34,8 @@ class SQLiteConnection:
         self._turn = turn
         self._timeout = timeout
         self._has_turn = False
+        #: Whether each statement is a transaction of its own.
+        self.autocommit = False
 
     @classmethod
     async def connect(cls, database: str, *, timeout: float, **options: Any) -> Self:
@@ -59,8 +61,12 @@ class SQLiteConnection:
         """Have SQLite's cursor `execute` or `executemany`; return the rows and the cursor."""
 
         def run() -> tuple[list[Any], Any]:
-            cursor = getattr(inner._conn, method)(sql, parameters)  # noqa: SLF001  # in its thread
-            return cursor.fetchall(), cursor
+            connection = inner._conn  # noqa: SLF001  # in its thread
+            cursor = getattr(connection, method)(sql, parameters)
+            rows = cursor.fetchall()
+            if self.autocommit:
+                connection.commit()
+            return rows, cursor
 
         inner = self._inner
         # Before these sqlite3 begins a transaction.
@@ -173,7 +179,7 @@ def _set_aiomysql(connection: DBAPIConnection, *, autocommit: bool) -> None:
 
 
 def _set_aiosqlite(connection: DBAPIConnection, *, autocommit: bool) -> None:
-    """Do nothing: Python's sqlite3 begins no transaction before the first change."""
+    connection.driver_connection.autocommit = autocommit
 
 
 class Driver(NamedTuple):
@@ -188,6 +194,8 @@ class Driver(NamedTuple):
     is_in_transaction: Callable[[DBAPIConnection], bool]
     #: Whether an idle connection may break.
     is_remote: bool = True
+    #: What a new connection of the pool is told at first, where `seconds` is that `timeout`.
+    greetings: Sequence[str] = ()
     #: A statement that waits until no other connection holds the lock that it takes.
     lock_schema: str | None = None
     isolation_level: str | None = None
@@ -202,6 +210,12 @@ DRIVERS = {
         set_autocommit=_set_aiosqlite,
         is_in_transaction=lambda connection: connection.driver_connection.in_transaction,
         is_remote=False,
+        greetings=[
+            # As the other databases have it.
+            "PRAGMA foreign_keys = ON",
+            # Readers go on while somebody writes.
+            "PRAGMA journal_mode = WAL",
+        ],
         arguments={"async_creator_fn": SQLiteConnection.connect},
     ),
     "postgresql": Driver(
@@ -215,6 +229,8 @@ DRIVERS = {
         "mysql+aiomysql",
         timeout="connect_timeout",
         set_autocommit=_set_aiomysql,
+        # Whoever waits for a lock would get it, and do what was asked, long after its client left.
+        greetings=["SET innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"],
         is_in_transaction=lambda connection: connection.driver_connection.get_transaction_status(),
         # Names of locks are the whole server's.
         lock_schema="SELECT GET_LOCK(SHA1(DATABASE()), 3600)",

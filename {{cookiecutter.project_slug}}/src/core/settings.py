@@ -72,7 +72,8 @@ class CoreSettings(BaseModel):
     db_pool_size: int = Field(default=10, ge=1, le=1000)
     #: Connections opened above the pool size, and closed after use.
     db_max_overflow: int = Field(default=0, ge=0, le=1000)
-    #: Seconds to wait for the server to take a connection; for SQLite, for others to write.
+    #: Seconds to wait for the server to take a connection, and on MySQL for a lock; on SQLite,
+    #: for others to write.
     db_timeout: float = Field(default=5, gt=0, le=300)
     #: Seconds a request waits for a free connection.
     db_pool_timeout: float = Field(default=5, gt=0, le=300)

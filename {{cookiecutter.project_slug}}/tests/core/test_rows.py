@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import bindparam, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from src.config import config
@@ -20,6 +21,10 @@ async def add(*names: str) -> None:
         for name in names:
             await add_row(session, CoreItem, {"name": name})
         await session.commit()
+
+
+async def names() -> list[str]:
+    return [row["name"] for row in await config.reader.fetch_all(ITEMS)]
 
 
 async def test_reads_rows_as_dictionaries() -> None:
@@ -74,10 +79,39 @@ async def test_an_added_row_is_whole() -> None:
     assert rows == [short, full]
 
 
-async def test_many_can_add_at_once() -> None:
-    await asyncio.gather(*(add(f"number {number}") for number in range(50)))
+async def test_a_commit_is_of_all_that_the_session_has_done() -> None:
+    async with config.get_session() as session:
+        await add_row(session, CoreItem, {"name": "Ada"})
+        await add_row(session, CoreItem, {"name": "Grace"}, commit=True)
+        # By itself, and then in a transaction again.
+        await add_row(session, CoreItem, {"name": "Linus"}, commit=True)
+        await add_row(session, CoreItem, {"name": "undone"})
 
-    assert len(await config.reader.fetch_all(ITEMS)) == 50
+    assert await names() == ["Ada", "Grace", "Linus"]
+
+
+async def test_what_is_refused_leaves_nothing() -> None:
+    await add("Ada")
+
+    async with config.get_session() as session:
+        with pytest.raises(IntegrityError):
+            await add_row(session, CoreItem, {"name": "Ada"}, commit=True)
+        await add_row(session, CoreItem, {"name": "Grace"}, commit=True)
+        await add_row(session, CoreItem, {"name": "undone"})
+        with pytest.raises(IntegrityError):
+            await add_row(session, CoreItem, {"name": "Ada"}, commit=True)
+
+    assert await names() == ["Ada", "Grace"]
+
+
+async def test_many_can_add_at_once() -> None:
+    async def add_one(number: int) -> None:
+        async with config.get_session() as session:
+            await add_row(session, CoreItem, {"name": f"number {number}"}, commit=True)
+
+    await asyncio.gather(*(add(f"{number}") for number in range(25)), *map(add_one, range(25)))
+
+    assert len(await names()) == 50
 
 
 async def test_who_changes_a_row_waits_for_who_does_so_already() -> None:
@@ -99,4 +133,4 @@ async def test_who_changes_a_row_waits_for_who_does_so_already() -> None:
     await waiting
 
     assert not done
-    assert [row["name"] for row in await config.reader.fetch_all(ITEMS)] == ["second"]
+    assert await names() == ["second"]
