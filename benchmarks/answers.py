@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from .contenders import BARE, CLI, CONSTANT, HANDWRITTEN
+from .contenders import ALONE, BARE, CLI, CONSTANT, HANDWRITTEN
 from .databases import Database
 from .load import Server
 from .results import FEW_ROWS, ROWS
@@ -67,7 +67,7 @@ ALL = [
     Question("PUT", "/examples/1", 405, {"name": "changed"}),
     Question("GET", "/nowhere", 404),
 ]
-QUESTIONS = {HANDWRITTEN: ALL, BARE: HAPPY, CONSTANT: READS}
+QUESTIONS = {HANDWRITTEN: ALL, ALONE: HAPPY, BARE: HAPPY, CONSTANT: READS}
 
 
 def check_answers(servers: list[Server], database: Database) -> None:

@@ -2,11 +2,19 @@
 
 from pathlib import Path
 
-from .contenders import BARE, CLI, CONSTANT, HANDWRITTEN, STYLES
+from .contenders import ALONE, BARE, CLI, CONSTANT, HANDWRITTEN, STYLES
 from .picture import draw
 from .report import write_section
 from .results import CONNECTIONS, WORKERS_CONNECTIONS, WORKERS_TARGET, Results
-from .tables import cell_table, heading, process_table, remark, target_table, workers_table
+from .tables import (
+    bound_table,
+    cell_table,
+    heading,
+    process_table,
+    remark,
+    target_table,
+    workers_table,
+)
 
 PICTURE = Path(__file__).with_name("ratios.svg")
 SECTION = """\
@@ -20,6 +28,8 @@ with the least and the largest behind it. Before that, all were seen to give the
   as it is but for what does not start: on MySQL, `String` gets a length. It logs every statement
   and all that is DEBUG, lists without pages, and can do no more than list and create.
 - `{handwritten}` is FastAPI and SQLAlchemy's ORM with the same routes, models and errors.
+- `{alone}` is FastAPI on the project's engine, statements and pool, and nothing else of it: no
+  service, no limits, no models of answers, no log but uvicorn's.
 - `{bare}` is FastAPI on asyncpg's pool, which resets a connection after each use, on
   aiomysql's pool, which does not, or on one connection of aiosqlite.
 - `{constant}` is FastAPI that returns constants.
@@ -39,6 +49,15 @@ wrk's, which counts a slow answer for all that would have been asked meanwhile. 
 resident after the loads at {connections} connections; a start ends with the first answer.
 
 {targets}
+
+### The bound
+
+What SQLAlchemy costs is the bound of a project, whose statements it makes, sends and reads. That is
+`{alone}`: a target that it misses is one that no project on SQLAlchemy can meet. What a
+project takes beyond it is the price of all that it promises: the line in the log, the id, the
+limits, what is checked, and the answers to errors.
+
+{bound}
 
 ### Memory and start-up
 
@@ -72,6 +91,7 @@ def main() -> None:
         seconds=results.seconds,
         cli=CLI,
         handwritten=HANDWRITTEN,
+        alone=ALONE,
         bare=BARE,
         constant=CONSTANT,
         style=STYLES[0],
@@ -82,6 +102,7 @@ def main() -> None:
         databases=", ".join(results.versions.values()),
         versions=", ".join(results.packages),
         targets=target_table(results),
+        bound=bound_table(results),
         processes=process_table(results),
         workers=workers_table(results),
         cells="\n\n".join(

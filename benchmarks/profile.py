@@ -33,13 +33,14 @@ itself runs in aiosqlite's threads, and is not in this.
 No app on FastAPI and the driver is without the first two columns, and without much of the library's
 beside them: asyncio, and the stacks of contexts that FastAPI closes after each request.
 SQLAlchemy's is what a statement, its result and the pool cost, as few of each as a request needs: a
-read is one statement in one switch of greenlets, without a session; a create is a session with an
-insert and a commit, two or three words to the server where a bare driver has one. To come nearer to
-the bare driver is to leave SQLAlchemy out, or the transaction.
+read and a create are one statement each, in one switch of greenlets and one transaction, which the
+database begins and ends by itself as it does for a bare driver. To come nearer to that is to leave
+SQLAlchemy out.
 
 On SQLite a statement is a visit to aiosqlite's thread, as it is without SQLAlchemy. A bare app has
-one connection, so that its thread works through what has gathered while the event loop sleeps; with
-a pool, where one who waits holds up nobody, threads and loop take Python's lock from each other.
+one connection, so that its thread works through what has gathered while the event loop sleeps. With
+a pool, where one who waits does not hold up all, threads and loop take Python's lock from each
+other; a small pool does so less.
 """
 
 

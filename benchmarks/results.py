@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .contenders import BARE, BUILD, CLI, CONSTANT, HANDWRITTEN
+from .contenders import ALONE, BARE, BUILD, CLI, CONSTANT, HANDWRITTEN
 from .load import Measurement
 
 #: How many rows the table has.
@@ -26,11 +26,11 @@ class Workload:
 
 
 WORKLOADS = {
-    "read-one": Workload("read one", (HANDWRITTEN, BARE, CONSTANT)),
-    "list": Workload("list 20 of 1,000", (HANDWRITTEN, BARE)),
+    "read-one": Workload("read one", (HANDWRITTEN, ALONE, BARE, CONSTANT)),
+    "list": Workload("list 20 of 1,000", (HANDWRITTEN, ALONE, BARE)),
     "list-small": Workload("list a 20-row table", (CLI,), FEW_ROWS),
-    "create": Workload("create", (CLI, HANDWRITTEN, BARE), writes=True),
-    "mix": Workload("90 reads, 10 creates", (HANDWRITTEN, BARE), writes=True),
+    "create": Workload("create", (CLI, HANDWRITTEN, ALONE, BARE), writes=True),
+    "mix": Workload("90 reads, 10 creates", (HANDWRITTEN, ALONE, BARE), writes=True),
     "health": Workload("/health/live", (HANDWRITTEN, CONSTANT)),
 }
 

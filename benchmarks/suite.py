@@ -32,7 +32,8 @@ with what it sets up for those that come after it. Those of the legs took {legge
 {legs}
 
 **One more combination costs {cost:.0f} seconds of one process**: the median leg, and nothing else
-but comparisons of rendered files.
+but comparisons of rendered files. The processes share it: the run takes {longer:.0f} seconds
+longer.
 
 | slowest, in all their cases | cases | seconds |
 | --- | --- | --- |
@@ -65,16 +66,19 @@ def main(path: str) -> None:
         f"`{name}`": [test for test in tests if test.name == name]
         for name in {test.name for test in tests}
     }
+    wall = float(suite.attrib["time"])
+    cost = statistics.median(map(seconds, by_leg.values()))
     markdown = REPORT.format(
         machine=machine(),
-        wall=float(suite.attrib["time"]),
+        wall=wall,
         total=seconds(tests),
         files="\n".join(
             f"| {row(file, part)} {seconds([test for test in part if test.leg]):.0f} |"
             for file, part in slowest_first(files)
         ),
         legs="\n".join(f"| {row(leg, part)}" for leg, part in by_leg.items()),
-        cost=statistics.median(map(seconds, by_leg.values())),
+        cost=cost,
+        longer=cost * wall / seconds(tests),
         legged=seconds(legged),
         slowest="\n".join(f"| {row(name, part)}" for name, part in slowest_first(names)[:SLOWEST]),
     )

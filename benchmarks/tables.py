@@ -3,7 +3,7 @@
 import os
 import statistics
 
-from .contenders import HANDWRITTEN, STYLES
+from .contenders import ALONE, BARE, HANDWRITTEN, STYLES
 from .results import (
     CONNECTIONS,
     MEMORY_TARGET,
@@ -113,6 +113,21 @@ def target_table(results: Results) -> str:
             measured = [ratio_of(each) for each in pairs]
             add(database, f"start-up ÷ {HANDWRITTEN}", AT_MOST, START_TARGET, measured)
     return table(["database", "what", "target", *STYLES], rows)
+
+
+def bound_table(results: Results) -> str:
+    """Write how near ours come to SQLAlchemy alone, and how near that is to the bare driver."""
+    pairs = [(ALONE, BARE), *((style, ALONE) for style in STYLES)]
+    rows = [
+        [
+            cell.database,
+            WORKLOADS[cell.workload].title,
+            *(str(ratio(rounds, one, other, rate)) for one, other in pairs),
+        ]
+        for cell, rounds in results.cells.items()
+        if cell.connections == CONNECTIONS and ALONE in rounds[0]
+    ]
+    return table(["database", "", *(f"{one} ÷ {other}" for one, other in pairs)], rows)
 
 
 def process_table(results: Results) -> str:

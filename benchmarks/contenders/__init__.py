@@ -14,7 +14,8 @@ PYTHON = VENV / "bin" / "python"
 
 #: Who is compared, by the names that the tables have.
 STYLES = SESSION_STYLES
-CLI, HANDWRITTEN, BARE, CONSTANT = "PyNest's CLI", "hand-written", "bare driver", "constant"
+CLI, HANDWRITTEN, ALONE = "PyNest's CLI", "hand-written", "SQLAlchemy alone"
+BARE, CONSTANT = "bare driver", "constant"
 #: What follows the names of the styles of another checkout.
 BEFORE = "before"
 
@@ -97,12 +98,16 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
         *(
             Contender(
                 name,
-                [str(PYTHON), "-m", "uvicorn", f"{module}:app", "--port"],
-                Path(__file__).parent,
+                [
+                    *(str(PYTHON), "-m", "uvicorn", "--app-dir", str(Path(__file__).parent)),
+                    *(f"{module}:app", "--port"),
+                ],
+                rendered[0].folder,
                 {"DATABASE": database},
             )
             for name, module in (
                 (HANDWRITTEN, "handwritten"),
+                (ALONE, "alone"),
                 (BARE, "bare"),
                 (CONSTANT, "constant"),
             )
