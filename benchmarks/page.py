@@ -52,10 +52,10 @@ resident after the loads at {connections} connections; a start ends with the fir
 
 ### The bound
 
-What SQLAlchemy costs is the bound of a project, whose statements it makes, sends and reads. That is
-`{alone}`: a target that it misses is one that no project on SQLAlchemy can meet. What a
-project takes beyond it is the price of all that it promises: the line in the log, the id, the
-limits, what is checked, and the answers to errors.
+What SQLAlchemy costs is the bound of a project, as long as it is what sends the statements. That is
+`{alone}`: what it misses is out of a project's reach. What a project takes beyond it is the
+price of all that it promises: the line in the log, the id, the limits, what is checked, and the
+answers to errors.
 
 {bound}
 
