@@ -1,6 +1,7 @@
 """What the tests of rendered projects share: their servers, and the databases behind them."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -23,6 +24,12 @@ from .projects import Combination, environment, failure
 START = 120
 #: Seconds in which it must end.
 STOP = 10
+
+#: Each process of pytest-xdist's has some of its own, and the system gives none of them to others:
+#: a server may be long in coming, and meanwhile another could answer in its place.
+_ports = itertools.count(
+    20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+)
 
 #: A password that no log may show, and that only a careful escape gets to the server.
 SECRET = "s3cret:p@ss/w%rd"  # noqa: S105  # of servers that tests make
@@ -194,6 +201,9 @@ def answers(client: httpx.Client) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Find a port that nobody has, and no other process of this run is going to have."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
