@@ -19,7 +19,7 @@ app: $(READY)
 		--output-dir $(dir $(APP)) . database=$(DATABASE) session_style=$(SESSION_STYLE)
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(APP)/.venv
 	$(BIN)/uv pip install --quiet --python $(APP)/.venv --requirement $(APP)/requirements.txt
-	@settings=$$($(BIN)/python -m tests.servers $(DATABASE)) && \
+	@settings=$$($(BIN)/python -m tools.servers $(DATABASE)) && \
 		echo "Rendered to $(APP); serving on http://127.0.0.1:$(PORT)" && \
 		cd $(APP) && exec env $$settings .venv/bin/python main.py --port $(PORT)
 
@@ -38,15 +38,15 @@ format: $(READY)
 
 # Pin the newest versions in what will be the rendered requirements.txt.
 lock: $(READY)
-	$(BIN)/python -m tests.lock
+	$(BIN)/python -m tools.lock
 
 # Write the rendered src/examples anew, as the scaffold makes it.
 examples: $(READY)
-	$(BIN)/python -m tests.examples
+	$(BIN)/python -m tools.examples
 
 # Make a release of the last commit: make release VERSION=0.1.0
 release: $(READY)
-	$(BIN)/python -m tests.releases $(VERSION)
+	$(BIN)/python -m tools.releases $(VERSION)
 
 # Measure how projects serve, and how long the template takes; writes benchmarks/RESULTS.md.
 bench: $(READY)

@@ -12,8 +12,8 @@ from uuid import uuid4
 import asyncpg
 import pymysql
 
-from tests import servers
-from tests.projects import run
+from tools import servers
+from tools.template import run
 
 from .contenders import BUILD, PYTHON
 

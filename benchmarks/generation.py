@@ -20,8 +20,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.projects import SOURCE, TEMPLATE, environment, files
-from tests.serving import free_port
+from tests.helpers.serving import free_port
+from tools.template import SOURCE, TEMPLATE, environment, files
 
 from .report import machine, write_section
 

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import psutil
 
-from tests.projects import environment
-from tests.serving import free_port
+from tests.helpers.serving import free_port
+from tools.template import environment
 
 from .contenders import BUILD, Contender
 from .databases import Database

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.projects import DATABASES, run
+from tools.template import DATABASES, run
 
 from .contenders import BUILD, PYTHON, render_anew
 from .databases import temporary_database

@@ -13,9 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-from tests import servers
-from tests.projects import DATABASES
-from tests.serving import required
+from tests.helpers.serving import required
+from tools import servers
+from tools.template import DATABASES
 
 from .answers import check_answers
 from .contenders import STYLES, Contender, make_contenders, prepare, versions

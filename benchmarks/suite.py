@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.projects import COMBINATIONS
+from tests.helpers.projects import COMBINATIONS
 
 from .report import machine, write_section
 

@@ -10,10 +10,12 @@ from uuid import uuid4
 import pytest
 from pytest_cookies.plugin import Cookies
 
-from . import servers
-from .projects import COMBINATIONS, TEMPLATE, Combination, as_given
-from .repositories import snapshot
-from .serving import find_server, legs
+from tools import servers
+from tools.template import TEMPLATE
+
+from .helpers.projects import COMBINATIONS, Combination, as_given
+from .helpers.repositories import snapshot
+from .helpers.serving import find_server, legs
 
 
 class Render(Protocol):

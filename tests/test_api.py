@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from . import servers
-from .projects import TEMPLATE, Combination, run
-from .serving import free_port, serving
+from tools import servers
+from tools.template import TEMPLATE, run
+
+from .helpers.projects import Combination
+from .helpers.serving import free_port, serving
 
 pytestmark = pytest.mark.matrix
 
@@ -21,7 +23,7 @@ def test_answers_are_as_documented(
 ) -> None:
     servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
     settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
-    config = TEMPLATE / "tests" / "schemathesis.toml"
+    config = TEMPLATE / "tests" / "helpers" / "schemathesis.toml"
     document = tmp_path / "openapi.json"
 
     with serving("uv run python main.py", project, free_port(), settings) as client:

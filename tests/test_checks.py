@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.template import DATABASES, TEMPLATE, files, run
+
 from .conftest import Render
-from .projects import COMBINATIONS, DATABASES, TEMPLATE, Combination, files, run
+from .helpers.projects import COMBINATIONS, Combination
 
 WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")

@@ -16,9 +16,10 @@ import pytest
 import yaml
 from docker.utils import exclude_paths
 
+from tools.template import DATABASES, TEMPLATE, files, run
+
 from .conftest import Render
-from .projects import DATABASES, TEMPLATE, files, run
-from .serving import free_port, serving
+from .helpers.serving import free_port, serving
 
 #: What a checkout may hold besides the project's files, and no image should.
 LITTER = """

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .projects import TEMPLATE
-from .repositories import generate
+from tools.template import TEMPLATE
+
+from .helpers.repositories import generate
 
 COMMANDS = ("cookiecutter", "cruft")
 

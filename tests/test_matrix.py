@@ -16,10 +16,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from . import servers
+from tools import servers
+from tools.template import TEMPLATE, files, run
+
 from .conftest import Render
-from .projects import COMBINATIONS, TEMPLATE, Combination, files, run
-from .serving import find_server, free_port, legs, required, serving
+from .helpers.projects import COMBINATIONS, Combination
+from .helpers.serving import find_server, free_port, legs, required, serving
 
 pytestmark = pytest.mark.matrix
 

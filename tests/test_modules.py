@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from . import servers
-from .projects import Combination, run
-from .serving import free_port, serving
+from tools import servers
+from tools.template import run
+
+from .helpers.projects import Combination
+from .helpers.serving import free_port, serving
 from .test_scaffold import FIELDS, NAMES
 
 pytestmark = pytest.mark.matrix

@@ -19,10 +19,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from . import servers
-from .projects import COMBINATIONS, Combination, environment, run
-from .proxy import Proxy, proxying
-from .serving import SECRET, STOP, Service, legs, serving_in_production
+from tools import servers
+from tools.template import environment, run
+
+from .helpers.projects import COMBINATIONS, Combination
+from .helpers.proxy import Proxy, proxying
+from .helpers.serving import SECRET, STOP, Service, legs, serving_in_production
 
 pytestmark = pytest.mark.matrix
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .projects import TEMPLATE
-from .releases import problems, release, releases
-from .repositories import commit, git, identify
+from tools.releases import problems, release, releases
+from tools.template import TEMPLATE, git
+
+from .helpers.repositories import commit, identify
 
 
 @pytest.fixture

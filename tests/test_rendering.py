@@ -8,18 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools.template import DATABASES, LICENSES, SESSION_STYLES, SOURCE, TEMPLATE, files, run
+
 from .conftest import Render
-from .projects import (
-    COMBINATIONS,
-    DATABASES,
-    LICENSES,
-    SESSION_STYLES,
-    SOURCE,
-    TEMPLATE,
-    Combination,
-    files,
-    run,
-)
+from .helpers.projects import COMBINATIONS, Combination
 
 GUIDE = """
     app.py

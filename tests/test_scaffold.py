@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tools.examples import scaffolded
+from tools.template import SESSION_STYLES, environment, files, run
+
 from .conftest import Render
-from .examples import scaffolded
-from .projects import SESSION_STYLES, environment, files, run
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 
+from tools.template import SOURCE, TEMPLATE, files, run
+
 from .conftest import Render
-from .projects import SOURCE, TEMPLATE, TEXTS, as_given, files, run
+from .helpers.projects import TEXTS, as_given
 
 if sys.version_info >= (3, 11):
     import tomllib

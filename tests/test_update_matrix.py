@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 from pytest_cookies.plugin import Cookies
 
-from .projects import COMBINATIONS, SOURCE, TEMPLATE, Combination, run
-from .releases import releases
-from .repositories import commit, git
+from tools.releases import releases
+from tools.template import SOURCE, TEMPLATE, git, run
+
+from .helpers.projects import COMBINATIONS, Combination
+from .helpers.repositories import commit
 from .test_update_tool import Change, contents, edit, outside_skip, start
 
 #: The template as it is here is `HEAD`; each is updated to it, and then to the next one.

@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .projects import SOURCE, as_given, environment, files, run
-from .repositories import commit, git
+from tools.template import SOURCE, environment, files, git, run
+
+from .helpers.projects import as_given
+from .helpers.repositories import commit
 
 if sys.version_info >= (3, 11):
     import tomllib

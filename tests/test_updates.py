@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from .projects import files
-from .repositories import command, commit, generate, git, home, identify
+from tools.template import files, git
+
+from .helpers.repositories import command, commit, generate, home, identify
 
 if sys.version_info >= (3, 11):
     import tomllib

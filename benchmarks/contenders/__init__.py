@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.projects import DATABASES, SESSION_STYLES, TEMPLATE, environment, render, run
+from tools.template import DATABASES, SESSION_STYLES, TEMPLATE, environment, render, run
 
 BUILD = TEMPLATE / "build" / "bench"
 VENV = BUILD / "venv"

@@ -1,1 +1,1 @@
-{% include ("sqlite/" if cookiecutter.database == "sqlite" else "server/") ~ "config.py" %}
+{% include "database/" ~ ("sqlite" if cookiecutter.database == "sqlite" else "server") ~ "/config.py" %}

@@ -1,1 +1,1 @@
-{% include ("sqlite/" if cookiecutter.database == "sqlite" else "server/") ~ "test_config.py" %}
+{% include "database/" ~ ("sqlite" if cookiecutter.database == "sqlite" else "server") ~ "/test_config.py" %}

@@ -1,1 +1,1 @@
-{% include cookiecutter.database ~ "/throwaway.py" %}
+{% include "database/" ~ cookiecutter.database ~ "/throwaway.py" %}

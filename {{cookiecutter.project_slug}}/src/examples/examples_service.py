@@ -1,1 +1,1 @@
-{% include cookiecutter.session_style ~ "/examples_service.py" %}
+{% include "session_style/" ~ cookiecutter.session_style ~ "/examples_service.py" %}

@@ -1,1 +1,1 @@
-{% include cookiecutter.session_style ~ "/module_service.py" %}
+{% include "session_style/" ~ cookiecutter.session_style ~ "/module_service.py" %}

@@ -1,4 +1,4 @@
-{% from "server/defaults.jinja" import port, user with context %}
+{% from "database/server/defaults.jinja" import port, user with context %}
 """The app's configuration: environment variables, then `.env`, then what works on a laptop."""
 
 from pathlib import Path

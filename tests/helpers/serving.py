@@ -17,8 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from . import servers
-from .projects import Combination, environment, failure
+from tools import servers
+from tools.template import environment, failure
+
+from .projects import Combination
 
 #: Seconds in which a server must answer, its installation by pip included.
 START = 120

@@ -1,6 +1,6 @@
 """The database servers that rendered projects are tested and served on.
 
-`python -m tests.servers postgresql` makes the database that a project is configured for where it
+`python -m tools.servers postgresql` makes the database that a project is configured for where it
 is missing, and prints the settings with which the server answered.
 """
 

@@ -1,4 +1,4 @@
-{% from "server/defaults.jinja" import port, user with context %}
+{% from "database/server/defaults.jinja" import port, user with context %}
 import pytest
 
 from src.config import Settings

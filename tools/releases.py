@@ -1,6 +1,6 @@
 """The released versions of the template, which `releases.json` lists with their commits.
 
-`python -m tests.releases 0.1.0` makes a release of the last commit.
+`python -m tools.releases 0.1.0` makes a release of the last commit.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from cookiecutter.exceptions import CookiecutterException
 from cookiecutter.generate import generate_context
 from cookiecutter.prompt import prompt_for_config
 
-from .projects import TEMPLATE
-from .repositories import git
+from .template import TEMPLATE, git
 
 #: What each version's part of the CHANGELOG says to whoever has a project.
 PARAGRAPH = "### What your project will see\n\n"

@@ -1,12 +1,10 @@
-"""What the tests share: the combinations, and rendered projects."""
+"""The template's folders and choices, and how to render a project and run commands in it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
@@ -17,42 +15,6 @@ SOURCE = TEMPLATE / "{{cookiecutter.project_slug}}"
 DATABASES = ("sqlite", "postgresql", "mysql")
 SESSION_STYLES = ("controller", "service")
 LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary")
-
-
-@dataclass(frozen=True)
-class Combination:
-    """The answers that select code."""
-
-    database: str
-    session_style: str
-
-    def __str__(self) -> str:
-        return f"{self.database}-{self.session_style}"
-
-    @property
-    def answers(self) -> dict[str, str]:
-        """The answers, as cookiecutter takes them."""
-        return {"database": self.database, "session_style": self.session_style}
-
-
-#: All that the template supports: every database in every session style.
-COMBINATIONS = [Combination(*choices) for choices in product(DATABASES, SESSION_STYLES)]
-
-
-TEXTS = ("project_name", "project_slug", "project_description", "author_name", "author_email")
-
-
-def as_given(answers: dict[str, str]) -> dict[str, str]:
-    """Make of answers what cookiecutter takes without a prompt.
-
-    It renders a text that comes that way as a template; one that is typed, it takes as it is.
-    """
-    return {
-        name: '{{ "' + answer.encode("unicode_escape").decode().replace('"', r"\"") + '" }}'
-        if name in TEXTS
-        else answer
-        for name, answer in answers.items()
-    }
 
 
 def render(folder: str, template: Path = TEMPLATE, **answers: str) -> Path:
@@ -111,3 +73,8 @@ def failure(command: list[str] | str, folder: Path, code: int | None, output: st
     """Tell of a command that failed."""
     shown = command if isinstance(command, str) else " ".join(command)
     return f"{shown!r} in {folder} ended with {code}:\n{output}"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder; return its output without the last line break."""
+    return run(["git", *arguments], folder).rstrip("\n")

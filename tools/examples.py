@@ -1,6 +1,6 @@
 """The rendered `examples`, which are what the scaffold of a project makes.
 
-`python -m tests.examples` writes them anew in the template, after a change of the scaffold.
+`python -m tools.examples` writes them anew in the template, after a change of the scaffold.
 """
 
 import re
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .projects import SESSION_STYLES, SOURCE, TEMPLATE, files, render, run
+from .template import SESSION_STYLES, SOURCE, TEMPLATE, files, render, run
 
 MODULE = ("src/examples", "tests/examples", "migrations/versions")
 #: The files that a session style has its own of.
@@ -58,7 +58,9 @@ def main() -> None:
                 if path.parent.as_posix() in MODULE:
                     of_style = path.name in OF_STYLE
                     target = (
-                        TEMPLATE / "templates" / style / path.name if of_style else SOURCE / path
+                        TEMPLATE / "templates" / "session_style" / style / path.name
+                        if of_style
+                        else SOURCE / path
                     )
                     shutil.copyfile(made / path, target)
 

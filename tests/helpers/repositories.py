@@ -8,12 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .projects import TEMPLATE, run
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git; return what it prints, less the last line break."""
-    return run(["git", *arguments], folder).rstrip("\n")
+from tools.template import TEMPLATE, git
 
 
 def identify(repository: Path) -> None:

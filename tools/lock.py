@@ -1,11 +1,11 @@
 """Pin the newest versions that the rendered pyproject.toml admits, for each database.
 
-Writes `templates/<database>/requirements.txt`, for every platform and Python.
+Writes `templates/database/<database>/requirements.txt`, for every platform and Python.
 """
 
 import tempfile
 
-from .projects import TEMPLATE, render, run
+from .template import TEMPLATE, render, run
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
             project = render(folder, database=database)
             run("make lock", project)
             pins = (project / "requirements.txt").read_text()
-        (TEMPLATE / "templates" / database / "requirements.txt").write_text(pins)
+        (TEMPLATE / "templates" / "database" / database / "requirements.txt").write_text(pins)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""The combinations of choices that the tests cover, and the form of free-text answers."""
+
+from dataclasses import dataclass
+from itertools import product
+
+from tools.template import DATABASES, SESSION_STYLES
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The answers that select code."""
+
+    database: str
+    session_style: str
+
+    def __str__(self) -> str:
+        return f"{self.database}-{self.session_style}"
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The answers, as cookiecutter takes them."""
+        return {"database": self.database, "session_style": self.session_style}
+
+
+#: All that the template supports: every database in every session style.
+COMBINATIONS = [Combination(*choices) for choices in product(DATABASES, SESSION_STYLES)]
+
+
+TEXTS = ("project_name", "project_slug", "project_description", "author_name", "author_email")
+
+
+def as_given(answers: dict[str, str]) -> dict[str, str]:
+    """Make of answers what cookiecutter takes without a prompt.
+
+    It renders a text that comes that way as a template; one that is typed, it takes as it is.
+    """
+    return {
+        name: '{{ "' + answer.encode("unicode_escape").decode().replace('"', r"\"") + '" }}'
+        if name in TEXTS
+        else answer
+        for name, answer in answers.items()
+    }
