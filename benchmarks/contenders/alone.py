@@ -10,7 +10,6 @@ from typing import Any
 
 import bare
 from src.config import config
-from src.core.rows import add_row
 from src.examples.examples_entity import Example
 from src.examples.examples_service import BY_ID, PAGE
 
@@ -28,18 +27,19 @@ class ProjectStore:
         await config.dispose()
 
     async def get(self, key: int) -> dict[str, Any] | None:
-        row: dict[str, Any] | None = await config.reader.fetch_one(BY_ID, {"id": key})
-        return row
+        row = (await config.reader.execute(BY_ID, {"id": key})).mappings().first()
+        return dict(row) if row else None
 
     async def page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]]
-        rows = await config.reader.fetch_all(PAGE, {"after": after, "limit": limit})
-        return rows
+        rows = await config.reader.execute(PAGE, {"after": after, "limit": limit})
+        return [dict(row) for row in rows.mappings()]
 
     async def add(self, name: str) -> int:
         async with config.get_session() as session:
-            row = await add_row(session, Example, {"name": name}, commit=True)
-        return int(row["id"])
+            added = Example(name=name)
+            session.add(added)
+            await session.commit()
+            return int(added.id)
 
 
 bare.store = ProjectStore()

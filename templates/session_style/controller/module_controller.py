@@ -7,10 +7,10 @@ from nest.core import Controller, Delete, Depends, Get, Patch, Post
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
+from src.core.database import Reader
 from src.core.errors import problems
 from src.core.models import Id
 from src.core.paging import After, Limit, Page
-from src.core.rows import Reader
 
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
 from .[[ cookiecutter.module_name ]]_service import [[ cookiecutter.plural_class ]]Service

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
 from src.core.paging import Page
-from src.core.rows import add_row
 
 from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
@@ -32,18 +31,20 @@ class [[ cookiecutter.plural_class ]]Service:
 
     @async_db_request_handler
     async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create) -> [[ Model ]]:
+        new_[[ one ]] = [[ Class ]]Entity(**[[ variable ]].model_dump())
         async with self.session() as session:
-            row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump(), commit=True)
-        return [[ Model ]].model_validate(row)
+            session.add(new_[[ one ]])
+            await session.commit()
+            return [[ Model ]].model_validate(new_[[ one ]])
 
     @async_db_request_handler
     async def get_[[ many ]](self, limit: int, after: int) -> Page[ [[ Model ]] ]:
-        rows = await self.reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
-        return Page[ [[ Model ]] ].of(rows, limit)
+        result = await self.reader.execute(PAGE, {"after": after, "limit": limit + 1})
+        return Page[ [[ Model ]] ].of(result.all(), limit)
 
     @async_db_request_handler
     async def get_[[ one ]](self, [[ one ]]_id: int) -> [[ Model ]]:
-        row = await self.reader.fetch_one(BY_ID, {"id": [[ one ]]_id})
+        row = (await self.reader.execute(BY_ID, {"id": [[ one ]]_id})).first()
         if row is None:
             raise self._not_found([[ one ]]_id)
         return [[ Model ]].model_validate(row)

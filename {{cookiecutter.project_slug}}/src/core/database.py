@@ -37,6 +37,8 @@ from .drivers import DRIVERS, Driver
 from .pool import FairPool
 from .rows import Reader, autocommit
 
+__all__ = ["Base", "DatabaseProvider", "Reader"]
+
 #: Seconds for which a connection is taken to be well without a test.
 MAX_IDLE = 0.5
 

@@ -48,8 +48,5 @@ class Page(BaseModel, Generic[Item]):
                 `limit` where there is a next page.
             limit: how many items the page has at the most.
         """
-        following = None
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            following = last["id"] if isinstance(last, dict) else last.id
+        following = rows[limit - 1].id if len(rows) > limit else None
         return cls.model_validate({"items": rows[:limit], "next": following}, from_attributes=True)

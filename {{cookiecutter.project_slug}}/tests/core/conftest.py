@@ -10,7 +10,7 @@ from sqlalchemy import Column, Integer, Table, delete
 from src.config import config, settings
 from src.core.logs import configure_logging
 
-from .items import CoreDefault, CoreItem, http_server
+from .items import CoreItem, http_server
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,7 @@ async def core_client(core_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
     async with config.engine.begin() as connection:
-        for entity in (CoreItem, CoreDefault):
-            await connection.execute(delete(entity))
+        await connection.execute(delete(CoreItem))
 
 
 @pytest.fixture

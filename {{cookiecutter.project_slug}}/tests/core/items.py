@@ -22,15 +22,6 @@ class CoreItem(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("core_items.id"))
 
 
-class CoreDefault(Base):
-    __tablename__ = "core_defaults"
-    metadata = CoreItem.metadata
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(100), default=lambda: "made here")
-    made_by: Mapped[str] = mapped_column(String(100), server_default="the database")
-
-
 class ItemCreate(InputModel):
     name: str
     parent_id: int | None = None

@@ -6,9 +6,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from src.config import config
-from src.core.rows import add_row
 
-from .items import CoreDefault, CoreItem
+from .items import CoreItem
 
 pytestmark = pytest.mark.usefixtures("core_client")
 
@@ -19,97 +18,79 @@ BY_NAME = select(CoreItem).where(CoreItem.name == bindparam("name"))
 async def add(*names: str) -> None:
     async with config.get_session() as session:
         for name in names:
-            await add_row(session, CoreItem, {"name": name})
+            session.add(CoreItem(name=name))
         await session.commit()
 
 
 async def names() -> list[str]:
-    return [row["name"] for row in await config.reader.fetch_all(ITEMS)]
+    return [row.name for row in await config.reader.execute(ITEMS)]
 
 
-async def test_reads_rows_as_dictionaries() -> None:
+async def test_reader_returns_rows() -> None:
     await add("Ada", "Grace")
 
-    rows = await config.reader.fetch_all(ITEMS)
+    rows = (await config.reader.execute(ITEMS)).all()
 
-    assert [(row["name"], row["parent_id"]) for row in rows] == [("Ada", None), ("Grace", None)]
-    assert await config.reader.fetch_one(BY_NAME, {"name": "Grace"}) == rows[1]
-    assert await config.reader.fetch_one(BY_NAME, {"name": "Linus"}) is None
+    assert [(row.name, row.parent_id) for row in rows] == [("Ada", None), ("Grace", None)]
+    assert (await config.reader.execute(BY_NAME, {"name": "Grace"})).first() == rows[1]
+    assert (await config.reader.execute(BY_NAME, {"name": "Linus"})).first() is None
 
 
-async def test_a_reader_keeps_no_connection() -> None:
+async def test_reader_keeps_no_connection() -> None:
     pool = config.engine.pool
     assert isinstance(pool, QueuePool)
 
-    await asyncio.gather(*(config.reader.fetch_all(ITEMS) for _ in range(20)))
-    reading = asyncio.create_task(config.reader.fetch_all(ITEMS))
+    await asyncio.gather(*(config.reader.execute(ITEMS) for _ in range(20)))
+    reading = asyncio.create_task(config.reader.execute(ITEMS))
     await asyncio.sleep(0)
     reading.cancel()
     await asyncio.wait({reading})
 
     assert pool.checkedout() == 0
-    assert await config.reader.fetch_all(ITEMS) == []
+    assert await names() == []
 
 
-async def test_what_was_read_with_is_no_less_of_a_transaction_after() -> None:
+async def test_reader_does_not_leave_autocommit_on() -> None:
     async def add_and_fail(number: int) -> None:
         async with config.get_session() as session:
-            await add_row(session, CoreItem, {"name": f"number {number}"})
+            session.add(CoreItem(name=f"number {number}"))
             await session.flush()
             raise RuntimeError
 
     for _ in range(3):
-        await asyncio.gather(*(config.reader.fetch_all(ITEMS) for _ in range(10)))
+        await asyncio.gather(*(config.reader.execute(ITEMS) for _ in range(10)))
         failures = [add_and_fail(number) for number in range(10)]
         errors = await asyncio.gather(*failures, return_exceptions=True)
         assert {type(error) for error in errors} == {RuntimeError}
 
-    assert await config.reader.fetch_all(ITEMS) == []
+    assert await names() == []
 
 
-async def test_an_added_row_is_whole() -> None:
+async def test_commit_stores_everything_the_session_did() -> None:
     async with config.get_session() as session:
-        short = await add_row(session, CoreDefault, {})
-        full = await add_row(session, CoreDefault, {"name": "Ada", "made_by": "me"})
+        session.add(CoreItem(name="Ada"))
+        await session.flush()
+        session.add(CoreItem(name="Grace"))
         await session.commit()
-
-    assert short == {"id": short["id"], "name": "made here", "made_by": "the database"}
-    assert full == {"id": full["id"], "name": "Ada", "made_by": "me"}
-    rows = await config.reader.fetch_all(select(CoreDefault).order_by(CoreDefault.id))
-    assert rows == [short, full]
-
-
-async def test_a_commit_is_of_all_that_the_session_has_done() -> None:
-    async with config.get_session() as session:
-        await add_row(session, CoreItem, {"name": "Ada"})
-        await add_row(session, CoreItem, {"name": "Grace"}, commit=True)
-        # By itself, and then in a transaction again.
-        await add_row(session, CoreItem, {"name": "Linus"}, commit=True)
-        await add_row(session, CoreItem, {"name": "undone"})
-
-    assert await names() == ["Ada", "Grace", "Linus"]
-
-
-async def test_what_is_refused_leaves_nothing() -> None:
-    await add("Ada")
-
-    async with config.get_session() as session:
-        with pytest.raises(IntegrityError):
-            await add_row(session, CoreItem, {"name": "Ada"}, commit=True)
-        await add_row(session, CoreItem, {"name": "Grace"}, commit=True)
-        await add_row(session, CoreItem, {"name": "undone"})
-        with pytest.raises(IntegrityError):
-            await add_row(session, CoreItem, {"name": "Ada"}, commit=True)
+        session.add(CoreItem(name="rolled back"))
+        await session.flush()
 
     assert await names() == ["Ada", "Grace"]
 
 
-async def test_many_can_add_at_once() -> None:
-    async def add_one(number: int) -> None:
-        async with config.get_session() as session:
-            await add_row(session, CoreItem, {"name": f"number {number}"}, commit=True)
+async def test_rejected_row_leaves_nothing() -> None:
+    await add("Ada")
 
-    await asyncio.gather(*(add(f"{number}") for number in range(25)), *map(add_one, range(25)))
+    async with config.get_session() as session:
+        session.add_all([CoreItem(name="rolled back"), CoreItem(name="Ada")])
+        with pytest.raises(IntegrityError):
+            await session.commit()
+
+    assert await names() == ["Ada"]
+
+
+async def test_many_sessions_add_at_once() -> None:
+    await asyncio.gather(*(add(f"{number}") for number in range(50)))
 
     assert len(await names()) == 50
 
