@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -315,3 +317,10 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 )
 def test_an_address_is_accepted(address: str) -> None:
     assert not refusal(context_of({"author_email": address}))
+
+
+def test_only_foreign_marks_are_copied_unrendered() -> None:
+    options = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+
+    for name in options["_copy_without_render"]:
+        assert re.search("{{|{%|{#", (SOURCE / name).read_text(encoding="utf-8")), name
