@@ -36,9 +36,9 @@ Generation of the default project; medians of {rounds} rounds, in which all run 
 | --- | --- |
 {generations}
 
-A generation takes {generation:.2f} seconds, which {judged_generation}. The one-file template is the
-part that no template can save: Python starts and imports cookiecutter. Each hook is one more
-Python, and the record of the template is two calls of git.
+A generation takes {generation:.2f} seconds, which {judged_generation}. The one-file template shows
+cookiecutter's own share. Each hook is one more Python, and the second one calls git to record the
+template.
 
 From answers to the first 200 of `GET /examples`, on SQLite; medians of {starts} rounds:
 
