@@ -1,64 +1,225 @@
-"""The hooks, under cookiecutter and under cruft as a user runs them."""
+"""The hooks, under cookiecutter and cruft, as a user runs them."""
 
 from __future__ import annotations
 
+import ast
+import json
 import os
+import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tools.template import TEMPLATE
+from tools.template import TEMPLATE, files, git, run
 
-from .helpers.repositories import generate
+from .helpers.repositories import command, commit, generate, home, identify
 
-COMMANDS = ("cookiecutter", "cruft")
+TOOLS = ("cookiecutter", "cruft")
+HOOKS = sorted((TEMPLATE / "hooks").glob("*.py"))
+
+CHARACTERS = "use lower-case letters, digits, '-' and '_', such as 'my-app'"
+LENGTH = "use at most 64 characters, such as 'my-app'"
+NAME = "choose a name that no folder or dependency of a project has"
+ADDRESS = "use an address such as 'me@example.com', or leave it empty"
+LINE = "use one line of text, without control characters or broken Unicode"
+
+#: 64 characters, but too many bytes for the name of a folder.
+MANY_BYTES = "\N{DESERET SMALL LETTER LONG I}" * 64
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Commit a template with our hooks whose folder `deploy` is for one choice only."""
+    template = tmp_path / "small"
+    options = {"project_slug": "app", "deploy": ["compose", "kubernetes"]}
+    source = template / "{{cookiecutter.project_slug}}"
+    folder = source / "deploy" / "cluster"
+    folder.mkdir(parents=True)
+    name = "{% if cookiecutter.deploy == 'kubernetes' %}service.yaml{% endif %}"
+    (folder / name).write_text("kind: Service\n")
+    (source / "README.md").write_text("App\n")
+    (template / "cookiecutter.json").write_text(json.dumps(options))
+    ignored = shutil.ignore_patterns("pre_gen_project.py", "__pycache__")
+    shutil.copytree(TEMPLATE / "hooks", template / "hooks", ignore=ignored)
+    git(template, "init", "--quiet")
+    commit(template)
+    return template
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("given", "message"),
     [
-        ({"project_slug": ""}, "project_slug: is empty; give a name such as 'my-app'"),
-        ({"project_slug": "My App"}, "project_slug: 'My App' is not made of lower-case letters"),
-        ({"project_slug": "../escape"}, "project_slug: '../escape' is not made of lower-case"),
-        ({"project_slug": "a/b"}, "project_slug: 'a/b' is not made of lower-case"),
-        ({"project_slug": ".."}, "project_slug: '..' is not made of lower-case"),
-        ({"project_slug": "a" * 300}, f"project_slug: '{'a' * 300}' is over 64 characters long"),
-        ({"project_slug": "sqlalchemy"}, "project_slug: 'sqlalchemy' is the name of a part"),
-        ({"author_email": "me"}, "author_email: 'me' is not an e-mail address; give one such as"),
-        ({"project_name": "a\nb", "project_slug": "a"}, "project_name: holds a line break"),
+        *[
+            ({"project_slug": slug}, f"invalid project_slug {slug!a}: {CHARACTERS}")
+            for slug in ("", "My App", "../escape", "a/b", "..", MANY_BYTES)
+        ],
+        ({"project_slug": "a" * 300}, f"invalid project_slug '{'a' * 20}...': {LENGTH}"),
+        ({"project_slug": "six"}, f"invalid project_slug 'six': {NAME}, such as 'my-six'"),
+        ({"author_email": "me"}, f"invalid author_email 'me': {ADDRESS}"),
+        ({"project_name": "a\nb"}, rf"invalid project_name 'a\nb': {LINE}"),
     ],
 )
-def test_refusal_is_one_line_and_leaves_nothing(
-    tmp_path: Path, template: Path, command: str, given: dict[str, str], reason: str
+def test_rejection_is_one_line_leaving_nothing(
+    tmp_path: Path, template: Path, tool: str, given: dict[str, str], message: str
 ) -> None:
     folder = tmp_path / "work"
 
-    result = generate(command, str(template), folder, **given)
+    result = generate(tool, str(template), folder, **given)
 
     assert result.returncode == 1
-    ours = [line for line in result.stderr.splitlines() if line.startswith(reason)]
-    assert len(ours) == 1, result.stderr
-    if command == "cookiecutter":
-        assert result.stderr.splitlines() == ours
+    ours, *others = result.stderr.splitlines()
+    assert ours == message
+    # A failed hook has tracebacks after its message, cookiecutter's on stdout and cruft's on
+    # stderr. A hook can only see to it that nothing comes before.
+    assert result.stdout.startswith("ERROR: " if tool == "cookiecutter" else "")
+    assert (others == []) is (tool == "cookiecutter")
     assert list(folder.iterdir()) == []
     assert not list(tmp_path.glob("escape*"))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_success_says_what_comes_next_on_stderr(
-    tmp_path: Path, template: Path, command: str
+def test_each_bad_answer_has_its_line(tmp_path: Path, template: Path) -> None:
+    given = {"project_slug": "My App", "project_name": " ", "author_email": "me"}
+
+    result = generate("cookiecutter", str(template), tmp_path / "work", **given)
+
+    options = re.findall(r"^invalid (\w+) '.*': use .*$", result.stderr, re.MULTILINE)
+    assert options == ["project_name", "project_slug", "author_email"]
+
+
+def test_rejection_leaves_an_existing_project(tmp_path: Path, template: Path) -> None:
+    generate("cookiecutter", str(template), tmp_path / "work")
+    project = tmp_path / "work" / "my-app"
+    (project / "README.md").write_text("Mine\n")
+    before = {path: (project / path).read_bytes() for path in files(project)}
+
+    again = ["cookiecutter", "--no-input", "--overwrite-if-exists", str(template)]
+    result = command([*again, "author_email=me"], project.parent)
+
+    assert result.returncode == 1
+    assert {path: (project / path).read_bytes() for path in files(project)} == before
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_next_steps_work_as_printed(
+    tmp_path: Path, template: Path, tool: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = generate(command, str(template), tmp_path / "work", project_name="Tea Shop")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    # cruft renders updates into folders with names like this one, but only temporary ones.
+    folder = tmp_path / "tmpabcdefgh"
+    monkeypatch.setenv("PWD", str(folder))
+
+    result = generate(tool, str(template), folder, project_name="Tea Shop")
 
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
-    for step in ("cd tea-shop", "git commit", "make run", "make test"):
-        assert step in result.stderr
+    assert list(temporary.iterdir()) == []
+    steps = re.findall(r"^    (.+)$", result.stderr, re.MULTILINE)
+    *commands, _, _ = steps
+    assert commands[0] == "cd tea-shop"
+    assert steps[-2:] == ["make run", "make test"]
+    author = "[user]\nname = Tests\nemail = tests@example.com\n"
+    (home(folder) / ".gitconfig").write_text(author)
+    run(" && ".join(commands), folder, HOME=str(home(folder)))
+    assert git(folder / "tea-shop", "status", "--porcelain") == ""
+    assert ".cruft.json" in git(folder / "tea-shop", "ls-files").splitlines()
+    run(["make", "--dry-run", "run", "test"], folder / "tea-shop")
 
 
-def test_typed_answers_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_next_steps_name_a_folder_elsewhere(tmp_path: Path, template: Path) -> None:
+    elsewhere = tmp_path / "some where"
+
+    result = generate(
+        "cookiecutter", str(template), tmp_path / "work", "--output-dir", str(elsewhere)
+    )
+
+    assert f"\n    cd '{elsewhere}/my-app'\n" in result.stderr
+
+
+def test_update_gets_neither_record_nor_steps(
+    tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYNEST_ASYNC_UPDATE", "1")
+
+    result = generate("cookiecutter", str(template), tmp_path / "work")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (tmp_path / "work" / "my-app" / "README.md").exists()
+    assert not (tmp_path / "work" / "my-app" / ".cruft.json").exists()
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_folder_left_empty_is_removed(tmp_path: Path, small: Path, tool: str) -> None:
+    generate(tool, str(small), tmp_path / "one")
+    generate(tool, str(small), tmp_path / "other", deploy="kubernetes")
+
+    one, other = tmp_path / "one" / "app", tmp_path / "other" / "app"
+    assert sorted(path.name for path in one.iterdir()) == [".cruft.json", "README.md"]
+    assert (other / "deploy" / "cluster" / "service.yaml").read_text() == "kind: Service\n"
+
+
+def test_update_adds_and_removes_conditional_file(tmp_path: Path, small: Path) -> None:
+    generate("cruft", str(small), tmp_path / "work")
+    project = tmp_path / "work" / "app"
+    git(project, "init", "--quiet")
+    identify(project)
+    commit(project)
+
+    for deploy in ("kubernetes", "compose"):
+        switch = ["--skip-apply-ask", "--variables-to-update", json.dumps({"deploy": deploy})]
+        result = command(["cruft", "update", *switch], project)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert (project / "deploy").exists() is (deploy == "kubernetes")
+        commit(project)
+
+
+def test_remade_project_keeps_empty_folders(tmp_path: Path, small: Path) -> None:
+    generate("cookiecutter", str(small), tmp_path / "work")
+    uploads = tmp_path / "work" / "app" / "uploads"
+    uploads.mkdir()
+
+    again = ["cookiecutter", "--no-input", "--overwrite-if-exists", str(small)]
+    assert command(again, tmp_path / "work").returncode == 0
+
+    assert uploads.exists()
+
+
+def test_clone_of_empty_repository_stays_one(tmp_path: Path, small: Path) -> None:
+    git(tmp_path, "init", "--quiet", "work/app")
+    (tmp_path / "work" / "app" / ".git" / "empty").mkdir()
+
+    into = ["cookiecutter", "--no-input", "--overwrite-if-exists", str(small)]
+    assert command(into, tmp_path / "work").returncode == 0
+
+    assert (tmp_path / "work" / "app" / ".git" / "empty").exists()
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.stem)
+def test_hook_runs_on_any_python(hook: Path) -> None:
+    tree = ast.parse(hook.read_text(encoding="utf-8"), feature_version=(3, 9))
+    imported = {
+        name
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+        if name
+    }
+
+    assert imported
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+def test_typed_answers_reach_files_unchanged(tmp_path: Path) -> None:
     name = "{ { 7 * 7 }} 'Tea' %}"
     answers = [name, "tea-shop", "", "O'Neill \\ Söhne", "", "4", "2", "2"]
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONUTF8": "1"}

@@ -519,7 +519,7 @@ def withdraw_choice(project: Path, fork: Path) -> None:
         ("_template=x", "there is no option '_template'; there are project_name, "),
         ("database=oracle", "database: 'oracle' is no choice; give one of sqlite, postg"),
         ("mysql", "'mysql' is no answer; give one such as database=postgresql"),
-        ("author_email=me", "the template cannot be rendered: author_email: 'me' is not"),
+        ("author_email=me", "the template cannot be rendered: invalid author_email 'me': use"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
