@@ -1,7 +1,8 @@
 import importlib
 import os
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -11,15 +12,26 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from tools import servers
-from tools.template import TEMPLATE
+from tools.template import TEMPLATE, run
 
 from .helpers.projects import COMBINATIONS, Combination, as_given
+from .helpers.promises import PROPERTY, PromiseChecker, read_outcomes
 from .helpers.repositories import snapshot
 from .helpers.serving import find_server, legs
 
 
 class Render(Protocol):
     def __call__(self, **answers: str) -> Path: ...
+
+
+class RunOwnTests(Protocol):
+    def __call__(self, command: list[str] | str, project: Path, **variables: str) -> str: ...
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the promises in the process that sees the reports of all others."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(PromiseChecker(TEMPLATE / "CONTRIBUTING.md"))
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +109,19 @@ def mypy_cache() -> Path:
     It goes by the content of what it reads, wherever that is. Two processes may not share it.
     """
     return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture
+def run_own_tests(record_property: Callable[[str, object], None], tmp_path: Path) -> RunOwnTests:
+    """Run a command that tests a project, as `run` does; its tests can keep promises."""
+
+    def run_own_tests(command: list[str] | str, project: Path, **variables: str) -> str:
+        report = tmp_path / f"own-{uuid4().hex}.xml"
+        options = f"--junitxml={shlex.quote(str(report))}"
+        try:
+            return run(command, project, PYTEST_ADDOPTS=options, **variables)
+        finally:
+            if report.exists():
+                record_property(PROPERTY, read_outcomes(report))
+
+    return run_own_tests

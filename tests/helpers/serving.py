@@ -21,6 +21,7 @@ from tools import servers
 from tools.template import environment, failure
 
 from .projects import Combination
+from .promises import MISSING
 
 #: Seconds in which a server must answer, its installation by pip included.
 START = 120
@@ -56,7 +57,7 @@ def find_server(database: str) -> dict[str, str]:
     except servers.ServerError as error:
         if required():
             pytest.fail(str(error))
-        pytest.skip(str(error))
+        pytest.skip(f"{MISSING}{error}")
 
 
 @contextlib.contextmanager
