@@ -448,25 +448,30 @@ NAMES = st.one_of(
         fullmatch=True,
     ).map(lambda word: f"{word}s"),
 )
-FIELDS = st.builds(
-    lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
-    st.one_of(
-        st.text("abcdeorstuvxyz0123_", min_size=1, max_size=10),
-        st.from_regex(
-            r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number",
-            fullmatch=True,
-        ),
-    ),
-    st.one_of(
-        st.from_regex(
-            r"str|text|int|bigint|float|decimal|bool|date|datetime|uuid|json|ref\((examples|x)\)",
-            fullmatch=True,
-        ),
-        st.text(max_size=3),
-    ),
-    st.sampled_from(["", "?"]),
-    st.sampled_from(["", "", "", ":unique", ":index", ":index:unique"]),
+KINDS = st.from_regex(
+    r"str|text|int|bigint|float|decimal|bool|date|datetime|uuid|json|ref\((examples|x)\)",
+    fullmatch=True,
 )
+
+
+def fields_of(kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Make fields of any name, some of which are taken."""
+    return st.builds(
+        lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
+        st.one_of(
+            st.text("abcdeorstuvxyz0123_", min_size=1, max_size=10),
+            st.from_regex(
+                r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number",
+                fullmatch=True,
+            ),
+        ),
+        kinds,
+        st.sampled_from(["", "?"]),
+        st.sampled_from(["", "", "", ":unique", ":index", ":index:unique"]),
+    )
+
+
+FIELDS = fields_of(st.one_of(KINDS, st.text(max_size=3)))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
