@@ -46,7 +46,7 @@ def read_promises(contributing: Path) -> list[Promise]:
     """Read the table of promises, without its header and the headings in it."""
     _, _, section = contributing.read_text(encoding="utf-8").partition(HEADING)
     section, _, _ = section.partition("\n## ")
-    rows = re.findall(r"^\| (?!promise |---|\*\*)(.+?) \| (.*)\|$", section, re.MULTILINE)
+    rows = re.findall(r"^\| (?!promise \| |---|\*\*)(.+?) \| (.*)\|$", section, re.MULTILINE)
     return [Promise(text, re.findall(r"`(\w+)`", tests)) for text, tests in rows]
 
 

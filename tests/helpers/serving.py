@@ -119,9 +119,17 @@ class Service:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Find the events of that name in its log, all of which is JSON."""
+        events = map(json.loads, self._complete_lines())
+        return [event for event in events if event["event"] == name]
+
+    def check_log(self) -> None:
+        """Check that the log is JSON and has no password."""
+        assert all("event" in json.loads(line) for line in self._complete_lines())
+        assert SECRET not in self.output.read_text(encoding="utf-8")
+
+    def _complete_lines(self) -> list[str]:
         # The last line may be there in part.
-        lines = self.output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
-        return [event for event in map(json.loads, lines) if event["event"] == name]
+        return self.output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that has to come while it runs."""
@@ -172,9 +180,7 @@ def serving_in_production(project: Path, *options: str, **variables: str) -> Ite
             yield service
             if process.poll() is None:
                 assert service.stop() == 0, told()
-            # Whatever happened, each line is an event.
-            service.events("")
-            assert SECRET not in told()
+            service.check_log()
         finally:
             # With whatever workers it leaves behind.
             with contextlib.suppress(ProcessLookupError):
