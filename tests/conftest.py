@@ -36,13 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commit the template as it is here in a repository of its own, for projects to record."""
+    """Commit the work tree to another repository, whose commit the projects record."""
     return snapshot(tmp_path_factory.mktemp("template") / "pynest-async")
 
 
 @pytest.fixture(scope="session")
 def render(cookies_session: Cookies, template: Path) -> Render:
-    """Render a project from answers, those not given as their defaults; return its folder."""
+    """Return a function that renders a project; answers that are left out have defaults."""
 
     def render(**answers: str) -> Path:
         result = cookies_session.bake(template=str(template), extra_context=as_given(answers))
@@ -81,13 +81,13 @@ def project(combination: Combination, render: Render) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(combination: Combination) -> dict[str, str]:
-    """Say where the server is, in the variables of the rendered project."""
+    """Find the server; return the variables with which a rendered project reaches it."""
     return find_server(combination.database)
 
 
 @pytest.fixture
 def database(combination: Combination, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """Name a database that does not exist yet; it is dropped afterwards."""
+    """Return the name of a database that does not exist yet, and drop it afterwards."""
     name = f"matrix_{uuid4().hex}"
     if combination.database == "sqlite":
         name = str(tmp_path / name)
@@ -97,16 +97,16 @@ def database(combination: Combination, settings: dict[str, str], tmp_path: Path)
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Name the folder that all the processes of this run share, to compare legs in."""
+    """Return a folder that all processes of this run share, to compare legs."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
 
 
 @pytest.fixture(scope="session")
 def mypy_cache() -> Path:
-    """Name the folder in which mypy keeps what it has read, for the legs and runs of a process.
+    """Return the folder of mypy's cache, which all legs of a process share, in later runs too.
 
-    It goes by the content of what it reads, wherever that is. Two processes may not share it.
+    mypy compares the content of files, not their paths. Two processes can't share a cache.
     """
     return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 

@@ -1,4 +1,4 @@
-"""What the benchmarks write down; `make bench-quick` tests what they measure."""
+"""The reports of the benchmarks; `make bench-quick` tests the measurements."""
 
 import re
 
@@ -12,7 +12,7 @@ from benchmarks.tables import AT_LEAST, AT_MOST, cell_table, judged, target_tabl
 
 
 def measured(rate: float) -> Measurement:
-    """Make what is seen of a server that is busy all the time."""
+    """Make a measurement of a server that is always busy."""
     return Measurement(
         rate, 0.001, 0.002, 1 / rate, server_load=1, database_load=0, wrk_load=0, other_load=0
     )

@@ -32,7 +32,10 @@ class Team(config.Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column("team_name", String(100), unique=True)
-    people: Mapped[list["Person"]] = relationship(back_populates="team", order_by="Person.id")
+    # The database rejects to delete a team that has people. The ORM would take them out of it.
+    people: Mapped[list["Person"]] = relationship(
+        back_populates="team", order_by="Person.id", passive_deletes="all"
+    )
 
 
 class Person(config.Base):
@@ -148,6 +151,13 @@ class PeopleService:
             person = await session.get(entities.Person, person_id)
             await session.delete(person)
             await session.commit()
+
+    @async_db_request_handler
+    async def remove_team(self, name: str) -> None:
+        async with self.session() as session:
+            team = await session.scalar(select(entities.Team).where(entities.Team.name == name))
+            await session.delete(team)
+            await session.commit()
 """
 CONTROLLER = """\
 from nest.core import Controller, Delete, Depends, Get, Patch, Post
@@ -187,6 +197,10 @@ class PeopleController:
     @Delete("/{person_id}", status_code=204)
     async def remove_person(self, person_id: int) -> None:
         await self.service.remove_person(person_id)
+
+    @Delete("/teams/{name}", status_code=204)
+    async def remove_team(self, name: str) -> None:
+        await self.service.remove_team(name)
 """
 MODULE = """\
 from nest.core import Module
@@ -267,6 +281,16 @@ async def test_relationship_adds_and_loads(client: httpx.AsyncClient) -> None:
     assert (await client.get("/people/Ada/team")).status_code == 404
 
 
+async def test_team_with_entities_is_not_deleted(client: httpx.AsyncClient) -> None:
+    ada = await add(client, "Ada", "ada@example.com")
+
+    assert (await client.delete("/people/teams/Engines")).status_code == 409
+    assert (await client.get("/people/Ada/team")).json()["people"] == [ada]
+    await client.delete(f"/people/{ada['id']}")
+    assert (await client.delete("/people/teams/Engines")).status_code == 204
+    assert await run_sql("SELECT * FROM teams") == []
+
+
 async def test_failed_add_leaves_no_team(client: httpx.AsyncClient) -> None:
     await add(client, "Ada", "ada@example.com")
 
@@ -303,28 +327,34 @@ def in_controller_style(source: str) -> str:
     return re.sub(r"(self\.service\.\w+\()\)$", r"\1session)", source, flags=re.MULTILINE)
 
 
+def lay_over(project: Path, style: str, name: str, parts: dict[str, str], tests: str = "") -> None:
+    """Write a module as a project's owner would; its service and controller in service style."""
+    for parent in ("src", "tests"):
+        (project / parent / name).mkdir()
+        (project / parent / name / "__init__.py").touch()
+    for part, source in parts.items():
+        written = source
+        if style == "controller" and part in {"service", "controller"}:
+            written = in_controller_style(source)
+        (project / "src" / name / f"{name}_{part}.py").write_text(written)
+    (project / "tests" / name / f"test_{name}.py").write_text(tests)
+    app_module = project / "src" / "app_module.py"
+    text = app_module.read_text(encoding="utf-8")
+    for line in re.findall(r".*ExamplesModule.*\n", text):
+        added = line.replace("Examples", name.title()).replace("examples", name)
+        text = text.replace(line, line + added)
+    app_module.write_text(text, encoding="utf-8")
+
+
 @pytest.fixture
-def with_people(combination: Combination, project: Path, tmp_path: Path) -> Path:
-    """Lay the module over a copy of a project, as its owner would write it."""
+def with_entities(combination: Combination, project: Path, tmp_path: Path) -> Path:
+    """Lay the modules over a copy of a project."""
     run("uv sync --quiet", project)
     folder = tmp_path / "my-app"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
-    parts = {"entity": ENTITY, "model": MODEL, "module": MODULE}
-    for name, source in {"service": SERVICE, "controller": CONTROLLER}.items():
-        in_style = in_controller_style if combination.session_style == "controller" else str
-        parts[name] = in_style(source)
-    for name in ("src", "tests"):
-        (folder / name / "people").mkdir()
-        (folder / name / "people" / "__init__.py").touch()
-    for name, source in parts.items():
-        (folder / "src" / "people" / f"people_{name}.py").write_text(source)
-    (folder / "tests" / "people" / "test_people.py").write_text(TESTS)
-    app_module = folder / "src" / "app_module.py"
-    text = app_module.read_text(encoding="utf-8")
-    for line in re.findall(r".*ExamplesModule.*\n", text):
-        added = line.replace("Examples", "People").replace("examples", "people")
-        text = text.replace(line, line + added)
-    app_module.write_text(text, encoding="utf-8")
+    people = {"entity": ENTITY, "model": MODEL, "module": MODULE}
+    people |= {"service": SERVICE, "controller": CONTROLLER}
+    lay_over(folder, combination.session_style, "people", people, TESTS)
     return folder
 
 
@@ -355,13 +385,13 @@ def variables(
     scope="session",
 )
 def test_entities_work_as_the_orm_documents(
-    with_people: Path, variables: dict[str, str], run_own_tests: RunOwnTests
+    with_entities: Path, variables: dict[str, str], run_own_tests: RunOwnTests
 ) -> None:
     """Have the migration written, and run the module's tests with those of the migrations."""
-    run("make migrate", with_people, **variables)
-    run("make migration m='add people'", with_people, **variables)
+    run("make migrate", with_entities, **variables)
+    run("make migration m='add entities'", with_entities, **variables)
 
-    [migration] = (with_people / "migrations" / "versions").glob("*_add_people.py")
+    [migration] = (with_entities / "migrations" / "versions").glob("*_add_entities.py")
     assert '"full_name"' in migration.read_text(encoding="utf-8")
     tests = "uv run pytest tests/people tests/core/test_migrations.py"
-    assert re.search(r"\d+ passed", run_own_tests(tests, with_people, **variables))
+    assert re.search(r"\d+ passed", run_own_tests(tests, with_entities, **variables))

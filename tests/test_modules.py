@@ -1,4 +1,4 @@
-"""What the scaffold of a project makes: checked, migrated, tested and served, on every database."""
+"""Scaffolded modules are checked, migrated, tested and served, on every database."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ THOROUGH = {Combination("postgresql", "controller"), Combination("mysql", "servi
 
 
 def commands(project: Path, heading: str) -> list[str]:
-    """Find what the README's section has to be typed."""
+    """Find the commands in a section of the README."""
     readme = (project / "README.md").read_text(encoding="utf-8")
     _, _, section = readme.partition(f"\n{heading}\n")
     return re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
@@ -56,7 +56,7 @@ def variables(
     database: str,
     mypy_cache: Path,
 ) -> dict[str, str]:
-    """Have a copy of the project use its environment, a database of its own, and no network."""
+    """Make a copy use the project's environment, an empty database and no network."""
     servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
     return settings | {
         f"{combination.database.upper()}_DB_NAME": database,
@@ -70,7 +70,7 @@ def test_modules_are_as_good_as_examples(
     combination: Combination, project: Path, variables: dict[str, str], tmp_path: Path
 ) -> None:
     """Run the README's commands on modules; in thorough legs, on one of every type too."""
-    # It installs what the copy is to use.
+    # The copy uses this environment.
     run("uv sync --quiet", project)
     folder = tmp_path / "my-app"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
@@ -127,7 +127,7 @@ def remove(folder: Path, modules: list[str]) -> None:
 
 
 def commit(folder: Path) -> str:
-    """Commit what is there, and return what that is."""
+    """Commit all files, and return the tree."""
     run([*GIT, "add", "."], folder)
     run([*GIT, "commit", "--quiet", "--allow-empty", "--message", "A module"], folder)
     return run([*GIT, "rev-parse", "HEAD^{tree}"], folder)
@@ -162,7 +162,7 @@ def use(client: httpx.Client) -> None:
 def test_any_module_passes_its_tests(
     scaffold: ModuleType, rendered: Path, mypy_cache: Path, tmp_path: Path
 ) -> None:
-    """Make modules of any names and fields, as long as they are not refused, and use them all."""
+    """Generate modules with random names and fields, skip the rejected ones, and use the others."""
     project = Path(shutil.copytree(rendered, tmp_path / "my-app"))
     made: list[str] = []
 

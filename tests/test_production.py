@@ -1,4 +1,4 @@
-"""What a rendered service promises whoever runs it, tested from outside, alike in every leg."""
+"""A service keeps its promises in production: tested from outside, the same in every leg."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ def service(served: tuple[Service, Database]) -> Service:
 def holding(
     project: Path, database: Database, *, undone: bool = False
 ) -> Iterator[Callable[[], None]]:
-    """Keep whoever adds an example named "held" waiting, until the yielded function is called.
+    """Lock the name "held": a request that adds it waits until the yielded function is called.
 
-    Then there is such an example; unless it is to be `undone`.
+    That function commits an example of that name, or rolls it back if `undone`.
     """
     process = subprocess.Popen(
         [".venv/bin/python", "-c", HOLD],
@@ -239,7 +239,7 @@ def assert_pool_is_whole(service: Service, project: Path, database: Database) ->
 
 # Schema
 
-#: For what the style of sessions has no part in, and takes long.
+#: For slow tests that don't depend on the session style.
 one_style = pytest.mark.parametrize(
     "combination",
     legs([each for each in COMBINATIONS if each.session_style == "service"]),
@@ -256,7 +256,7 @@ def test_migration_is_generated_and_applied(
     tmp_path: Path,
     shared: Path,
 ) -> None:
-    """Change an entity, and compare what is written with the other legs."""
+    """Change an entity, and compare the generated migration with those of the other legs."""
     project = tmp_path / "changed"
     shutil.copytree(installed, project, ignore=shutil.ignore_patterns(".*"))
     settings = database.direct | {"UV_PROJECT_ENVIRONMENT": str(installed / ".venv")}
@@ -375,7 +375,7 @@ def test_lock_is_awaited_until_the_limit(
         start = time.monotonic()
         assert_unavailable(add(service.client, "held"))
         assert time.monotonic() - start < ANSWER
-    # Nor is it there later, for who was told that it is not.
+    # The rejected request must not be committed later.
     assert add(service.client, "held").status_code == 201
     remove(service.client, "held")
 
@@ -569,7 +569,7 @@ def test_each_request_is_one_log_entry(service: Service) -> None:
 
 
 def test_log_is_json_without_passwords(service: Service) -> None:
-    """Check what all the tests of the leg have logged so far; each server is checked at its end."""
+    """Check the log of all tests of the leg so far; other servers are checked when they stop."""
     response = service.client.post("/examples", json={"name": "Ada", "password": SECRET})
 
     assert service.wait_for("Request", response.headers["X-Request-ID"])

@@ -93,7 +93,7 @@ def test_project(run_own_tests, tmp_path):
     (tmp_path / "test_own.py").write_text(OWN)
     run_own_tests([sys.executable, "-m", "pytest", "-c", "/dev/null", "test_own.py"], tmp_path)
 '''
-#: Each test that the table names, and what is said of it.
+#: Each test in the table, and the expected verdict.
 VERDICTS = {
     "passes": None,
     "was_renamed": "did not run",

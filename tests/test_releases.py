@@ -1,4 +1,4 @@
-"""The released versions: what their projects answered is taken for good."""
+"""The released versions: HEAD accepts every answer that their projects recorded."""
 
 from __future__ import annotations
 

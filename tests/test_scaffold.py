@@ -1,6 +1,6 @@
-"""`make module` in a rendered project: what it is asked for, and what it does to the project.
+"""`make module` in a rendered project: its arguments, its errors and its changes.
 
-Here the scaffold runs in this process; `test_modules.py` uses what it makes.
+The scaffold runs in this process; `test_modules.py` uses the modules.
 """
 
 from __future__ import annotations
@@ -389,7 +389,7 @@ def test_import_goes_above_the_app(scaffold: ModuleType) -> None:
 
 
 def test_computed_controller_path_is_ignored(make: Make, project: Path) -> None:
-    """Nobody knows where a controller is whose path is computed, or named in another argument."""
+    """A route in a computed path, or in another argument, can't be known without running it."""
     (project / "src" / "odd.py").write_text(
         "@Controller(f'{API}/x')\nclass A:\n    @Get('/{each}')\n    async def get(self): ...\n"
         "@Controller(tag='orders', prefix='tag')\nclass B:\n    @Get()\n    def get(self): ...\n"
