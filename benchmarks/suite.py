@@ -1,4 +1,4 @@
-"""Where the time of the test suite goes, from the report of a whole run.
+"""The time that each part of the test suite takes, from the JUnit report of a whole run.
 
 `make test PYTEST="--junitxml build/tests.xml"`, then `python -m benchmarks.suite build/tests.xml`.
 """
@@ -20,8 +20,8 @@ REPORT = """\
 `make test PYTEST="--junitxml build/tests.xml"`, then `python -m benchmarks.suite build/tests.xml`,
 on {machine}
 
-The run took {wall:.0f} seconds. Its tests took {total:.0f}, in the processes that share them, each
-with what it sets up for those that come after it. Those of the legs took {legged:.0f} of these.
+The run took {wall:.0f} seconds. Its tests took {total:.0f} seconds in all processes together,
+{legged:.0f} of them in the legs. A shared fixture counts for the first test that uses it.
 
 | tests in | tests | seconds | in legs |
 | --- | --- | --- | --- |
@@ -31,9 +31,8 @@ with what it sets up for those that come after it. Those of the legs took {legge
 | --- | --- | --- |
 {legs}
 
-**One more combination costs {cost:.0f} seconds of one process**: the median leg, and nothing else
-but comparisons of rendered files. The processes share it: the run takes {longer:.0f} seconds
-longer.
+**One more combination costs {cost:.0f} seconds of one process**, the time of the median leg. The
+processes share the work, so that the run takes {longer:.0f} seconds longer.
 
 | slowest, in all their cases | cases | seconds |
 | --- | --- | --- |
@@ -52,7 +51,7 @@ class Test:
 
 
 def main(path: str) -> None:
-    """Read the report of a run; print where its time went, and write it down."""
+    """Read the report of a run, print the tables, and write them to RESULTS.md."""
     [suite] = ET.parse(path).getroot()  # noqa: S314  # our own
     tests = list(read(suite))
     by_leg = {leg: [test for test in tests if test.leg == leg] for leg in LEGS}
@@ -87,12 +86,12 @@ def main(path: str) -> None:
 
 
 def read(suite: ET.Element) -> Iterator[Test]:
-    """Yield the tests of a report; a leg's have its name in their parameters."""
+    """Yield the tests of a report. A leg's name is among the parameters of its tests."""
     for case in suite.iter("testcase"):
         # Behind the name are its parameters, and the group that xdist keeps together.
         name, _, parameters = case.attrib["name"].partition("@")[0].partition("[")
         legs = [leg for leg in LEGS if leg in parameters]
-        # Where two are compared, it is neither's.
+        # A test that compares two legs belongs to neither.
         leg = legs[0] if len(legs) == 1 else None
         file = case.attrib["classname"].rpartition(".")[2]
         yield Test(file, name, leg, float(case.attrib["time"]))

@@ -1,7 +1,8 @@
 import importlib
 import os
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -11,9 +12,10 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from tools import servers
-from tools.template import TEMPLATE
+from tools.template import TEMPLATE, run
 
 from .helpers.projects import COMBINATIONS, Combination, as_given
+from .helpers.promises import PROPERTY, PromiseChecker, read_outcomes
 from .helpers.repositories import snapshot
 from .helpers.serving import find_server, legs
 
@@ -22,15 +24,25 @@ class Render(Protocol):
     def __call__(self, **answers: str) -> Path: ...
 
 
+class RunOwnTests(Protocol):
+    def __call__(self, command: list[str] | str, project: Path, **variables: str) -> str: ...
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the promises in the process that sees the reports of all others."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(PromiseChecker(TEMPLATE / "CONTRIBUTING.md"))
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commit the template as it is here in a repository of its own, for projects to record."""
+    """Commit the work tree to another repository, whose commit the projects record."""
     return snapshot(tmp_path_factory.mktemp("template") / "pynest-async")
 
 
 @pytest.fixture(scope="session")
 def render(cookies_session: Cookies, template: Path) -> Render:
-    """Render a project from answers, those not given as their defaults; return its folder."""
+    """Return a function that renders a project; answers that are left out have defaults."""
 
     def render(**answers: str) -> Path:
         result = cookies_session.bake(template=str(template), extra_context=as_given(answers))
@@ -69,13 +81,13 @@ def project(combination: Combination, render: Render) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(combination: Combination) -> dict[str, str]:
-    """Say where the server is, in the variables of the rendered project."""
+    """Find the server; return the variables with which a rendered project reaches it."""
     return find_server(combination.database)
 
 
 @pytest.fixture
 def database(combination: Combination, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """Name a database that does not exist yet; it is dropped afterwards."""
+    """Return the name of a database that does not exist yet, and drop it afterwards."""
     name = f"matrix_{uuid4().hex}"
     if combination.database == "sqlite":
         name = str(tmp_path / name)
@@ -85,15 +97,31 @@ def database(combination: Combination, settings: dict[str, str], tmp_path: Path)
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Name the folder that all the processes of this run share, to compare legs in."""
+    """Return a folder that all processes of this run share, to compare legs."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
 
 
 @pytest.fixture(scope="session")
 def mypy_cache() -> Path:
-    """Name the folder in which mypy keeps what it has read, for the legs and runs of a process.
+    """Return the folder of mypy's cache, which all legs of a process share, in later runs too.
 
-    It goes by the content of what it reads, wherever that is. Two processes may not share it.
+    mypy compares the content of files, not their paths. Two processes can't share a cache.
     """
     return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture
+def run_own_tests(record_property: Callable[[str, object], None], tmp_path: Path) -> RunOwnTests:
+    """Run a command that tests a project, as `run` does; its tests can keep promises."""
+
+    def run_own_tests(command: list[str] | str, project: Path, **variables: str) -> str:
+        report = tmp_path / f"own-{uuid4().hex}.xml"
+        options = f"--junitxml={shlex.quote(str(report))}"
+        try:
+            return run(command, project, PYTEST_ADDOPTS=options, **variables)
+        finally:
+            if report.exists():
+                record_property(PROPERTY, read_outcomes(report))
+
+    return run_own_tests

@@ -1,4 +1,4 @@
-"""Every combination answers as its OpenAPI document says, whatever schemathesis sends."""
+"""Every combination responds as its OpenAPI schema says, to all that schemathesis sends."""
 
 import json
 from pathlib import Path

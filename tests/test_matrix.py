@@ -19,7 +19,7 @@ import pytest
 from tools import servers
 from tools.template import TEMPLATE, files, run
 
-from .conftest import Render
+from .conftest import Render, RunOwnTests
 from .helpers.projects import COMBINATIONS, Combination
 from .helpers.serving import find_server, free_port, legs, required, serving
 
@@ -110,13 +110,19 @@ def test_lock_pins_the_newest_for_every_python(render: Render, tmp_path: Path) -
     assert "pytest" not in text
 
 
-def test_own_tests_pass(combination: Combination, project: Path, settings: dict[str, str]) -> None:
+def test_own_tests_pass(
+    combination: Combination,
+    project: Path,
+    settings: dict[str, str],
+    run_own_tests: RunOwnTests,
+) -> None:
     # The configured database does not even exist: the tests have one of their own.
     settings = settings | {f"{combination.database.upper()}_DB_NAME": "configured"}
+    # The other leg of a database shuffles the tests, and runs them in two processes.
+    shuffled = combination.session_style == "service"
+    command = "uv run --with pytest-randomly pytest --numprocesses 2" if shuffled else "make test"
 
-    assert re.search(r"\d+ passed", run("make test", project, **settings))
-    if combination.session_style == "service":
-        run("uv run --with pytest-randomly pytest --numprocesses 2", project, **settings)
+    assert re.search(r"\d+ passed", run_own_tests(command, project, **settings))
 
     assert not [path for path in sources(project) if ".db" in path.name]
     assert not servers.exists(combination.database, settings, "configured")
@@ -197,6 +203,7 @@ def test_serves_from_pinned_requirements_and_keeps_its_data(
     [install] = [block for block in shell_blocks(project) if "pip" in block]
     if combination.session_style == "service":
         # The other leg of the database installs the same with pip, which takes longer.
+        install = install.replace("python3 -m venv", "uv venv --quiet --python python3")
         install = install.replace("pip install", "uv pip install")
     # What is not imported here need not be compiled.
     settings["PIP_NO_COMPILE"] = "1"

@@ -1,4 +1,4 @@
-"""The released versions: what their projects answered is taken for good."""
+"""The released versions: HEAD accepts every answer that their projects recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def released(template: Path, tmp_path: Path) -> Path:
     return clone
 
 
-def test_the_releases_are_in_order() -> None:
+def test_releases_are_in_order() -> None:
     assert list(problems(TEMPLATE)) == []
 
 
@@ -56,7 +56,7 @@ def test_a_release_is_one_step(released: Path) -> None:
         ('"project_name": "My App"|"project_name": "App"', None),
     ],
 )
-def test_an_option_is_for_good(released: Path, change: str, problem: str | None) -> None:
+def test_released_options_stay_accepted(released: Path, change: str, problem: str | None) -> None:
     options = released / "cookiecutter.json"
     before = options.read_text(encoding="utf-8")
     old, _, new = change.partition("|")
@@ -74,7 +74,7 @@ def test_an_option_is_for_good(released: Path, change: str, problem: str | None)
         assert f"99.0.0: {problem}" in found[-1]
 
 
-def test_a_release_that_is_not_complete_is_noticed(released: Path) -> None:
+def test_incomplete_release_is_reported(released: Path) -> None:
     listed = releases(released)
     file = released / "releases.json"
 
@@ -91,14 +91,14 @@ def test_a_release_that_is_not_complete_is_noticed(released: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["99.0.0", "98.1.0", "100", "v100.0.0", ""])
-def test_what_is_no_later_version_is_refused(released: Path, version: str) -> None:
+def test_release_rejects_version_unless_later(released: Path, version: str) -> None:
     with pytest.raises(SystemExit, match="is no version, or none that comes after"):
         release(released, version)
 
     assert git(released, "status", "--porcelain") == ""
 
 
-def test_a_release_wants_everything_committed_and_told(released: Path) -> None:
+def test_release_needs_clean_tree_and_changelog(released: Path) -> None:
     with pytest.raises(SystemExit, match=r"CHANGELOG\.md lacks '### What your project will see'"):
         release(released, "99.0.1")
     (released / "note").touch()

@@ -1,6 +1,6 @@
-"""`make module` in a rendered project: what it is asked for, and what it does to the project.
+"""`make module` in a rendered project: its arguments, its errors and its changes.
 
-Here the scaffold runs in this process; `test_modules.py` uses what it makes.
+The scaffold runs in this process; `test_modules.py` uses the modules.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ def test_the_examples_are_what_the_scaffold_makes(
     assert contents(scaffolded(project, tmp_path)) == contents(project), "run `make examples`"
 
 
-def test_the_variables_of_the_template_are_those_it_gets(
-    scaffold: ModuleType, rendered: Path
-) -> None:
+def test_scaffold_template_gets_all_its_variables(scaffold: ModuleType, rendered: Path) -> None:
     settings = scaffold.json.loads((rendered / scaffold.TEMPLATE / "cookiecutter.json").read_text())
 
     context = scaffold.make_context(scaffold.make_names("orders"), [], None)
@@ -65,7 +63,7 @@ def test_the_variables_of_the_template_are_those_it_gets(
     assert {name for name in settings if not name.startswith("_")} | {"fields"} == context.keys()
 
 
-def test_says_what_it_does(project: Path) -> None:
+def test_command_prints_its_changes(project: Path) -> None:
     command = [sys.executable, "-m", "scaffold", "Order items", "--route", "/shop/items"]
     before = contents(project)
 
@@ -96,7 +94,7 @@ def test_says_what_it_does(project: Path) -> None:
     "name",
     ["order_items", "OrderItems", "orderItems", "order-items", "Order items", "  Order_Items "],
 )
-def test_a_name_may_be_spelled_in_any_way(scaffold: ModuleType, name: str) -> None:
+def test_name_is_accepted_in_any_spelling(scaffold: ModuleType, name: str) -> None:
     names = scaffold.make_names(name)
 
     assert names.module == "order_items"
@@ -120,7 +118,7 @@ def test_a_name_may_be_spelled_in_any_way(scaffold: ModuleType, name: str) -> No
         ("orders2", "orders2"),
     ],
 )
-def test_derives_the_singular(scaffold: ModuleType, name: str, singular: str) -> None:
+def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> None:
     assert scaffold.make_names(name).singular == singular
 
 
@@ -194,7 +192,7 @@ def test_derives_the_singular(scaffold: ModuleType, name: str, singular: str) ->
     ],
     ids=str,
 )
-def test_refuses_what_cannot_be(
+def test_invalid_arguments_are_rejected(
     scaffold: ModuleType, make: Make, project: Path, given: dict[str, str], message: str
 ) -> None:
     before = contents(project)
@@ -206,7 +204,7 @@ def test_refuses_what_cannot_be(
     assert contents(project) == before
 
 
-def test_refuses_in_one_line(project: Path) -> None:
+def test_rejection_is_one_line(project: Path) -> None:
     command = [sys.executable, "-m", "scaffold", "orders", "--fields", "number:string"]
 
     result = subprocess.run(
@@ -219,7 +217,9 @@ def test_refuses_in_one_line(project: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_needs_one_newest_migration(scaffold: ModuleType, make: Make, project: Path) -> None:
+def test_several_migration_heads_are_rejected(
+    scaffold: ModuleType, make: Make, project: Path
+) -> None:
     versions = project / "migrations" / "versions"
     text = (versions / "0001_create_examples.py").read_text()
     (versions / "other.py").write_text(text.replace('revision = "0001"', 'revision: str = "other"'))
@@ -234,7 +234,7 @@ def test_needs_one_newest_migration(scaffold: ModuleType, make: Make, project: P
     assert 'down_revision = "both"' in migration.read_text()
 
 
-def test_a_table_that_migrations_keep_is_no_room(
+def test_name_is_rejected_while_migrations_keep_table(
     scaffold: ModuleType, make: Make, project: Path
 ) -> None:
     make("orders")
@@ -288,7 +288,7 @@ COMMENTED = """[
         ("[AModule, OrdersModule]", "[AModule, OrdersModule]"),
     ],
 )
-def test_registers_as_a_careful_person_would(
+def test_registration_keeps_format_and_comments(
     scaffold: ModuleType, entries: str, expected: str, newline: str
 ) -> None:
     imports = "\nfrom .a.a_module import AModule  # a\nfrom .z.z_module import ZModule\n"
@@ -308,7 +308,7 @@ def test_registers_as_a_careful_person_would(
 
 
 @pytest.mark.parametrize("tidy", [True, False])
-def test_keeps_the_order_of_imports(make: Make, project: Path, *, tidy: bool) -> None:
+def test_order_of_imports_is_kept(make: Make, project: Path, *, tidy: bool) -> None:
     app_module = project / "src" / "app_module.py"
     text = app_module.read_text(encoding="utf-8")
     line = "from .app_controller import AppController\n"
@@ -338,7 +338,7 @@ def test_keeps_the_order_of_imports(make: Make, project: Path, *, tidy: bool) ->
         (("app = ", "import x.orders.orders_module\napp = "), "in another way"),
     ],
 )
-def test_leaves_an_unusual_app_module_alone(
+def test_unusual_app_module_is_left_alone(
     scaffold: ModuleType, project: Path, change: tuple[str, str], reason: str
 ) -> None:
     app_module = project / "src" / "app_module.py"
@@ -353,7 +353,7 @@ def test_leaves_an_unusual_app_module_alone(
     assert not changed.exists()
 
 
-def test_says_what_to_add_to_an_unusual_app_module(make: Make, project: Path) -> None:
+def test_unusual_app_module_gets_printed_instructions(make: Make, project: Path) -> None:
     app_module = project / "src" / "app_module.py"
     text = app_module.read_text(encoding="utf-8").replace("imports=[", "imports=[]+[")
     app_module.write_text(text, encoding="utf-8")
@@ -365,7 +365,7 @@ def test_says_what_to_add_to_an_unusual_app_module(make: Make, project: Path) ->
     assert "        OrdersModule," in told
 
 
-def test_a_failure_leaves_nothing(make: Make, project: Path) -> None:
+def test_failure_leaves_nothing(make: Make, project: Path) -> None:
     """Fail when half of the files are written: `tests` is a file."""
     shutil.rmtree(project / "tests")
     (project / "tests").write_text("not a folder")
@@ -379,7 +379,7 @@ def test_a_failure_leaves_nothing(make: Make, project: Path) -> None:
     assert sorted(path for path in project.rglob("*") if path.is_dir()) == folders
 
 
-def test_imports_above_the_app(scaffold: ModuleType) -> None:
+def test_import_goes_above_the_app(scaffold: ModuleType) -> None:
     below = "\n\nfrom .a.a_module import AModule\n"
     source = APP_MODULE.format(imports="", entries="[]") + below
 
@@ -388,8 +388,8 @@ def test_imports_above_the_app(scaffold: ModuleType) -> None:
     assert registered.index("OrdersModule\n") < registered.index("@Module")
 
 
-def test_reads_only_what_is_written(make: Make, project: Path) -> None:
-    """Nobody knows where a controller is whose path is computed, or named in another argument."""
+def test_computed_controller_path_is_ignored(make: Make, project: Path) -> None:
+    """A route in a computed path, or in another argument, can't be known without running it."""
     (project / "src" / "odd.py").write_text(
         "@Controller(f'{API}/x')\nclass A:\n    @Get('/{each}')\n    async def get(self): ...\n"
         "@Controller(tag='orders', prefix='tag')\nclass B:\n    @Get()\n    def get(self): ...\n"
@@ -407,7 +407,7 @@ def test_reads_only_what_is_written(make: Make, project: Path) -> None:
         ("scaffold/module/[[cookiecutter.module_name]]/README.md", "", r"README\.md exists"),
     ],
 )
-def test_an_error_of_the_project_is_one_line(
+def test_project_error_is_one_line(
     make: Make, project: Path, path: str, text: str, reason: str
 ) -> None:
     (project / path).write_text(text)
@@ -423,7 +423,7 @@ def test_an_error_of_the_project_is_one_line(
 
 
 @pytest.mark.parametrize("broken", ["[[ nothing.at_all ]]", "[[ 1 / 0 ]]", "[% if %]", "class :"])
-def test_an_error_of_the_team_s_own_template_is_one_line(
+def test_custom_template_error_is_one_line(
     scaffold: ModuleType, make: Make, project: Path, broken: str
 ) -> None:
     [entity] = (project / "scaffold" / "module").rglob("*_entity.py")
@@ -448,30 +448,35 @@ NAMES = st.one_of(
         fullmatch=True,
     ).map(lambda word: f"{word}s"),
 )
-FIELDS = st.builds(
-    lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
-    st.one_of(
-        st.text("abcdeorstuvxyz0123_", min_size=1, max_size=10),
-        st.from_regex(
-            r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number",
-            fullmatch=True,
-        ),
-    ),
-    st.one_of(
-        st.from_regex(
-            r"str|text|int|bigint|float|decimal|bool|date|datetime|uuid|json|ref\((examples|x)\)",
-            fullmatch=True,
-        ),
-        st.text(max_size=3),
-    ),
-    st.sampled_from(["", "?"]),
-    st.sampled_from(["", "", "", ":unique", ":index", ":index:unique"]),
+KINDS = st.from_regex(
+    r"str|text|int|bigint|float|decimal|bool|date|datetime|uuid|json|ref\((examples|x)\)",
+    fullmatch=True,
 )
+
+
+def fields_of(kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Make fields of any name, some of which are taken."""
+    return st.builds(
+        lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
+        st.one_of(
+            st.text("abcdeorstuvxyz0123_", min_size=1, max_size=10),
+            st.from_regex(
+                r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number",
+                fullmatch=True,
+            ),
+        ),
+        kinds,
+        st.sampled_from(["", "?"]),
+        st.sampled_from(["", "", "", ":unique", ":index", ":index:unique"]),
+    )
+
+
+FIELDS = fields_of(st.one_of(KINDS, st.text(max_size=3)))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, fields=st.lists(FIELDS, max_size=4).map(" ".join))
-def test_any_module_is_refused_or_tidy(
+def test_any_module_is_rejected_or_tidy(
     scaffold: ModuleType,
     rendered: Path,
     tmp_path_factory: pytest.TempPathFactory,

@@ -30,9 +30,9 @@ TEXTS = ("project_name", "project_slug", "project_description", "author_name", "
 
 
 def as_given(answers: dict[str, str]) -> dict[str, str]:
-    """Make of answers what cookiecutter takes without a prompt.
+    """Escape answers for cookiecutter's `extra_context`.
 
-    It renders a text that comes that way as a template; one that is typed, it takes as it is.
+    cookiecutter renders such a text as a template. It doesn't render a text typed at a prompt.
     """
     return {
         name: '{{ "' + answer.encode("unicode_escape").decode().replace('"', r"\"") + '" }}'

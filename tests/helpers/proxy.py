@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server, to take the server away from those who talk to it."""
+"""A TCP proxy in front of a server, to cut the server off from its clients."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Proxy:
-    """Hands on what comes, until it is told otherwise.
+    """Forwards all data until it is told to stop.
 
     Args:
         host: the server's.
@@ -27,19 +27,19 @@ class Proxy:
         self.up()
 
     def up(self) -> None:
-        """Take connections, and hand on what comes."""
+        """Accept connections and forward data."""
         self._run(self._up())
 
     def down(self) -> None:
-        """Break all connections and refuse new ones, as a server that has been stopped."""
+        """Break all connections and refuse new ones, like a stopped server."""
         self._run(self._down())
 
     def silence(self) -> None:
-        """Take connections and hand on nothing, as a server that hangs."""
+        """Accept connections and forward nothing, like a server that hangs."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
 
     def close(self) -> None:
-        """End for good."""
+        """Stop the proxy and its thread."""
         self.down()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -41,7 +41,7 @@ def snapshot(folder: Path) -> Path:
 
 
 def home(folder: Path) -> Path:
-    """Name the home of whoever works in a folder: beside it, with none of the tester's settings."""
+    """Make an empty home beside a folder, so that no settings of the tester count."""
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
     return home

@@ -1,4 +1,4 @@
-"""What the tests of rendered projects share: their servers, and the databases behind them."""
+"""Servers of rendered projects, and the database servers that they use."""
 
 import contextlib
 import itertools
@@ -21,14 +21,15 @@ from tools import servers
 from tools.template import environment, failure
 
 from .projects import Combination
+from .promises import MISSING
 
 #: Seconds in which a server must answer, its installation by pip included.
 START = 120
 #: Seconds in which it must end.
 STOP = 10
 
-#: Each process of pytest-xdist's has some of its own, and the system gives none of them to others:
-#: a server may be long in coming, and meanwhile another could answer in its place.
+#: Each xdist process takes ports from its own range, outside those that the system hands out.
+#: Otherwise another server could answer on a port before the expected one has started.
 _ports = itertools.count(
     20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 )
@@ -56,7 +57,7 @@ def find_server(database: str) -> dict[str, str]:
     except servers.ServerError as error:
         if required():
             pytest.fail(str(error))
-        pytest.skip(str(error))
+        pytest.skip(f"{MISSING}{error}")
 
 
 @contextlib.contextmanager
@@ -90,12 +91,12 @@ def serving(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait(STOP)
-            # The shell ends before what it started.
+            # The shell ends before the server that it started.
             end = time.monotonic() + STOP
             while answers(client):
                 assert time.monotonic() < end, told()
                 time.sleep(0.05)
-            # A reloader may outlive what it reloads.
+            # A reloader may outlive its server.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         assert "Traceback" not in told(), told()
@@ -108,19 +109,27 @@ class Service:
     client: httpx.Client
     process: subprocess.Popen[bytes]
     output: Path
-    #: Tells of it, where a test fails.
+    #: Describes the process and its output for a failed test.
     told: Callable[[], str]
 
     @property
     def url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """The base URL, without a slash at the end."""
         return str(self.client.base_url).rstrip("/")
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Find the events of that name in its log, all of which is JSON."""
-        # The last line may be there in part.
-        lines = self.output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
-        return [event for event in map(json.loads, lines) if event["event"] == name]
+        events = map(json.loads, self._complete_lines())
+        return [event for event in events if event["event"] == name]
+
+    def check_log(self) -> None:
+        """Check that the log is JSON and has no password."""
+        assert all("event" in json.loads(line) for line in self._complete_lines())
+        assert SECRET not in self.output.read_text(encoding="utf-8")
+
+    def _complete_lines(self) -> list[str]:
+        # The last line may be incomplete.
+        return self.output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that has to come while it runs."""
@@ -171,11 +180,9 @@ def serving_in_production(project: Path, *options: str, **variables: str) -> Ite
             yield service
             if process.poll() is None:
                 assert service.stop() == 0, told()
-            # Whatever happened, each line is an event.
-            service.events("")
-            assert SECRET not in told()
+            service.check_log()
         finally:
-            # With whatever workers it leaves behind.
+            # Its workers may still run.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -64,11 +64,13 @@ def order_drops(_context: Any, _revision: Any, scripts: list[MigrationScript]) -
             others = [each for each in operations if each not in drops.values()]
             operations[:] = [*others, *(drops[name] for name in order)]
         script.upgrade_ops.reverse_into(script.downgrade_ops)
-        operations[:] = [
-            each
-            for each in operations
-            if not isinstance(each, ModifyTableOps) or each.table_name not in drops
-        ]
+        for directives in (operations, script.downgrade_ops.ops):
+            dropped = {each.table_name for each in directives if isinstance(each, DropTableOp)}
+            directives[:] = [
+                each
+                for each in directives
+                if not isinstance(each, ModifyTableOps) or each.table_name not in dropped
+            ]
 
 
 def migrate(connection: Connection) -> None:
