@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import sys
+import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -22,11 +22,6 @@ from tools.template import SOURCE, TEMPLATE, files, run
 
 from .conftest import Render
 from .helpers.projects import TEXTS, as_given
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 #: Texts that break one kind of file or another where nobody took care.
 AWKWARD = [
