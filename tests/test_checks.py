@@ -11,7 +11,9 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -35,6 +37,12 @@ SECRETS = {
         '"""-----BEGIN PRIVATE KEY-----"""',
     ],
     ".env.example": ["AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE"],
+    "migrations/versions/0001_create_examples.py": [
+        "op.execute(\"ALTER ROLE app PASSWORD 'x'; -- AKIAIOSFODNN7EXAMPLE\")",
+        'token = "8a3f5c0d9e21"',
+        'revision = "8a3f5c0d9e21b4678a3f5c0d9e21b467"',
+        'revision = "8a3f5c0d9e21"; token = "9e218a3f5c0d"',
+    ],
 }
 
 
@@ -187,6 +195,39 @@ def test_no_secret_is_seen_in_a_fresh_project(combination: Combination, render: 
     names = [path.as_posix() for path in files(project)]
 
     run(secret_scan(project, names), project)
+
+
+def test_revision_ids_are_not_secrets(project: Path, tmp_path: Path) -> None:
+    """Scan the forms that Alembic and ruff write, each with hundreds of random ids."""
+    template = (project / "migrations/versions/0001_create_examples.py").read_text("utf-8")
+    forms = (
+        'revision = "{0}"\ndown_revision = "{1}"\nbranch_labels = None\ndepends_on = None',
+        "revision = '{0}'\ndown_revision = '{1}'\nbranch_labels = None\ndepends_on = None",
+        'revision = "{0}"\ndown_revision = ("{1}", "{2}", "0001")\ndepends_on = "{3}"',
+        'revision = "{0}"\ndown_revision = None\ndepends_on = ["{1}", "{2}"]',
+    )
+    for number in range(400):
+        ids = [uuid4().hex[-12:] for _ in range(4)]
+        form = forms[number % len(forms)].format(*ids)
+        text = re.sub(r"^revision = (.|\n)*?^depends_on = .*$", form, template, flags=re.MULTILINE)
+        assert text.count(ids[1]) == 1
+        (tmp_path / f"20261124_{ids[0]}_create.py").write_text(text, encoding="utf-8")
+
+    run(secret_scan(project, [path.name for path in tmp_path.iterdir()]), tmp_path)
+
+
+def test_modules_have_no_secrets(rendered: Path, scaffold: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "my-app"
+    shutil.copytree(rendered, folder)
+    before = set(files(folder))
+    for number in range(20):
+        fields = "name:str:unique" if number % 2 else "code:uuid note:text? sent_at:datetime:index"
+        names = scaffold.make_names(f"orders{number}", "", "")
+        scaffold.make_module(scaffold.Project(folder), names, fields)
+
+    made = [path.as_posix() for path in set(files(folder)) - before]
+    assert len([name for name in made if name.startswith("migrations/versions/")]) == 20
+    run(secret_scan(rendered, made), folder)
 
 
 @pytest.mark.parametrize(
