@@ -204,6 +204,9 @@ def test_every_pin_is_exact(project: Path) -> None:
 def test_readme_shows_the_command_of_each_make_target(project: Path) -> None:
     makefile = (project / "Makefile").read_text(encoding="utf-8")
     makefile = makefile.replace("$(UV)", "uv").replace("$$m", "add orders")
+    [export] = re.findall(r"^EXPORT := (.*)$", makefile, re.MULTILINE)
+    makefile = makefile.replace("$(EXPORT)", export)
+    makefile = makefile.replace("\\\n", "")
     makefile = re.sub(r'(--\w+="\$\$\w+" )+-- "\$\$name"', "orders", makefile)
     makefile = makefile.replace(" $(MAKEOVERRIDES)", "")
     targets = {
