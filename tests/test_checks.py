@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -27,6 +28,82 @@ WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
+
+#: Code in the style of FastAPI's and Pydantic's own documentation.
+FASTAPI_STYLE = """\
+from typing import Annotated
+
+from fastapi import BackgroundTasks, Body, File, Form, Header, HTTPException, Query, UploadFile
+from nest.core import Controller, Depends, Get, Post
+from pydantic import BaseModel, field_validator
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.config import config
+
+
+class Item(BaseModel):
+    name: str
+    tags: list[str] = []
+
+    @field_validator("name")
+    @classmethod
+    def check_name(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be blank")
+        return value
+
+
+class ShopService:
+    async def find_items(
+        self,
+        name: str,
+        archived: bool,
+        sold: bool,
+        offset: int,
+        limit: int,
+        session: AsyncSession,
+    ) -> dict[str, object]:
+        if limit > 100:
+            raise HTTPException(status_code=400, detail="The limit is too large")
+        return {"name": name, "archived": archived, "sold": sold, "rows": (session, offset)}
+
+
+@Controller("shop")
+class ShopController:
+    def __init__(self, service: ShopService) -> None:
+        self.service = service
+
+    @Get("/")
+    async def find_items(
+        self,
+        id: Annotated[int, Query(ge=1)],
+        archived: bool = False,
+        sold: bool = Query(False),
+        limit: int = 10,
+        type: str = Query("any", max_length=10),
+        agent: str = Header(default=""),
+        session: AsyncSession = Depends(config.get_db),
+    ) -> dict[str, object]:
+        return await self.service.find_items(agent + type, archived, sold, id, limit, session)
+
+    @Post("/")
+    async def add_item(self, tasks: BackgroundTasks, item: Item = Body(embed=True)) -> Item:
+        tasks.add_task(config.create_all)
+        return item
+
+    @Post("/pictures")
+    async def add_picture(self, name: str = Form(), file: UploadFile = File()) -> dict[str, str]:
+        return {name: file.filename or ""}
+"""
+
+#: Mistakes in the same code, and the rule that finds each.
+MISTAKES = {
+    "B006": ("def find(names: list[str] = []) -> None:\n    names.append('Ada')", ""),
+    "F841": ("return item\n", "done = True\n        return item\n"),
+    "F821": ("return item\n", "return itme or item\n"),
+    "ANN201": (") -> Item:", "):"),
+    "RUF100": ("sold: bool,", "sold: bool,  # noqa: S101"),
+}
 
 #: Nobody's, by the file in which each is planted.
 SECRETS = {
@@ -179,6 +256,79 @@ def test_hooks_run_the_tools_of_the_dev_group(project: Path) -> None:
         tool = re.match(r"uv run (ruff|mypy|detect-secrets)\b", hook["entry"])
         assert tool
         assert f'"{tool[1]}>=' in dev
+
+
+def lint(project: Path, code: str, folder: Path) -> None:
+    """Check a file of a module, with the ruff that is here and the project's settings."""
+    shutil.copytree(project / "src", folder / "src")
+    (folder / "src/shop").mkdir()
+    (folder / "src/shop/__init__.py").touch()
+    (folder / "src/shop/shop_controller.py").write_text(code, encoding="utf-8")
+    shutil.copy(project / "pyproject.toml", folder)
+    run(["ruff", "check", "--no-cache"], folder)
+
+
+def test_lint_accepts_the_style_of_fastapi(rendered: Path, tmp_path: Path) -> None:
+    lint(rendered, FASTAPI_STYLE, tmp_path)
+
+
+@pytest.mark.parametrize("comment", ["FBT001", "PLR0913", "PLR2004", "TRY003"])
+def test_lint_keeps_a_noqa_of_earlier_versions(
+    rendered: Path, tmp_path: Path, comment: str
+) -> None:
+    lint(
+        rendered, FASTAPI_STYLE.replace("sold: bool,", f"sold: bool,  # noqa: {comment}"), tmp_path
+    )
+
+
+@pytest.mark.parametrize("rule", MISTAKES)
+def test_lint_finds_a_mistake(rendered: Path, tmp_path: Path, rule: str) -> None:
+    right, wrong = MISTAKES[rule]
+    code = FASTAPI_STYLE.replace(right, wrong) if wrong else f"{FASTAPI_STYLE}\n\n{right}\n"
+
+    with pytest.raises(AssertionError, match=rf"{rule} (.|\n)*Found 1 error\."):
+        lint(rendered, code, tmp_path)
+
+
+#: A warning as a dependency raises it, and as the service or a test raises it.
+WARNS = "import warnings\n\n\ndef call(level=1):\n    warnings.warn('old', {}, level)\n"
+
+
+#: Calls that warn, and whether a test with one passes.
+CALLS = {
+    "dependency.call()": True,
+    "src_like.call()": True,
+    "src.shop.call()": False,
+    "dependency.call(2)": False,
+    "warnings.warn('old', DeprecationWarning)": False,
+}
+
+
+@pytest.mark.parametrize("category", ["DeprecationWarning", "RuntimeWarning"])
+def test_warnings_of_dependencies_fail_no_test(
+    rendered: Path, tmp_path: Path, category: str
+) -> None:
+    pyproject = tomllib.loads((rendered / "pyproject.toml").read_text(encoding="utf-8"))
+    filters = json.dumps(pyproject["tool"]["pytest"]["ini_options"]["filterwarnings"])
+    (tmp_path / "pyproject.toml").write_text(
+        f"[tool.pytest.ini_options]\npythonpath = ['.']\nfilterwarnings = {filters}\n"
+    )
+    for name in ("dependency.py", "src_like.py", "src/__init__.py", "src/shop.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(WARNS.format(category))
+    tests = [f"def test_{number}():\n    {call}\n" for number, call in enumerate(CALLS)]
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/__init__.py").touch()
+    (tmp_path / "tests/test_it.py").write_text(
+        "\n\n".join(["import dependency, src.shop, src_like, warnings", *tests])
+    )
+
+    printed = run("pytest -rA -p no:xdist || true", tmp_path)
+
+    passed = {int(number) for number in re.findall(r"^PASSED .*::test_(\d)", printed, re.MULTILINE)}
+    failed = {int(number) for number in re.findall(r"^FAILED .*::test_(\d)", printed, re.MULTILINE)}
+    assert passed == {number for number, passes in enumerate(CALLS.values()) if passes}
+    assert failed == {number for number, passes in enumerate(CALLS.values()) if not passes}
 
 
 def secret_scan(project: Path, names: list[str]) -> list[str]:
