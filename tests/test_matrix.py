@@ -321,6 +321,29 @@ def test_openapi_is_the_same_in_all(combination: Combination, project: Path, sha
         assert json.loads(other.read_text()) == json.loads(printed), other.name
 
 
+@pytest.mark.parametrize("combination", legs(COMBINATIONS[:1]), indirect=True, scope="session")
+@pytest.mark.parametrize(
+    ("options", "variables", "process"),
+    [
+        ("", {"APP_DEBUG": "true"}, "reloader"),
+        ("--workers 2", {"APP_DEBUG": "true"}, "parent"),
+        ("", {"APP_DEBUG": "true", "WEB_CONCURRENCY": "2"}, "parent"),
+        ("--reload", {}, "reloader"),
+    ],
+)
+def test_main_reloads_unless_it_has_workers(
+    project: Path, tmp_path: Path, options: str, variables: dict[str, str], process: str
+) -> None:
+    log = tmp_path / "log"
+    port = free_port()
+    settings = {"SQLITE_DB_NAME": str(tmp_path / "app"), **variables}
+
+    with serving(f"exec uv run python main.py {options} > {log} 2>&1", project, port, settings):
+        text = log.read_text(encoding="utf-8")
+    assert f"Started {process} process" in text
+    assert "ignored" not in text
+
+
 @pytest.mark.parametrize(
     ("required", "outcome"), [("", "1 skipped"), ("1", "1 error")], ids=["newcomer", "ci"]
 )
