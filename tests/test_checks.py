@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from tools.template import DATABASES, TEMPLATE, files, run
+from tools.template import DATABASES, TEMPLATE, files, git, run
 
 from .conftest import Render
 from .helpers.projects import COMBINATIONS, Combination
@@ -236,7 +236,8 @@ def test_the_workflow_has_the_server_that_the_settings_expect(database: str, pro
 
 
 def test_the_workflow_uses_the_verbs_of_the_makefile(repository: Path) -> None:
-    jobs = read(repository / WORKFLOW)["jobs"].values()
+    # The jobs on other systems have no make.
+    jobs = [job for name, job in read(repository / WORKFLOW)["jobs"].items() if name != "quick"]
     commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
     others = {"docker build .", ".venv/bin/alembic check", ".ci/run"}
 
@@ -244,6 +245,41 @@ def test_the_workflow_uses_the_verbs_of_the_makefile(repository: Path) -> None:
 
     assert commands
     assert verbs <= makefile_targets(repository)
+
+
+def test_quick_tests_run_on_other_systems() -> None:
+    workflow = read(TEMPLATE / WORKFLOW)
+    job, linux = workflow["jobs"]["quick"], workflow["jobs"]["test"]
+
+    assert job["strategy"]["matrix"]["system"] == ["windows-latest", "macos-latest"]
+    assert job["steps"][1]["with"]["python-version"] in linux["strategy"]["matrix"]["python"]
+    words = shlex.split(job["steps"][-1]["run"])
+    assert words[0] == "pytest"
+    chosen = [word for word in words if word.startswith("tests/")]
+    assert len(chosen) == 4
+    for name in chosen:
+        code = (TEMPLATE / name).read_text(encoding="utf-8")
+        # They need neither a shell nor make.
+        assert not re.search(r'\brun\(f?"|\["make"', code)
+    longest = max(len(name) for name in git(TEMPLATE, "ls-files").splitlines())
+    assert len("D:/a/pynest-async/t/popen-gw0/template0/pynest-async/") + longest < 260
+
+
+def test_groups_run_in_one_process(tmp_path: Path) -> None:
+    """The legs of the matrix share a project: pytest-xdist must keep each in one process."""
+    (tmp_path / "test_it.py").write_text(
+        "import os, pathlib, pytest\n\n"
+        "@pytest.mark.parametrize('number', range(4))\n"
+        "@pytest.mark.parametrize('leg', [\n"
+        "    pytest.param(leg, marks=pytest.mark.xdist_group(leg)) for leg in 'abcd'\n"
+        "])\n"
+        "def test_it(leg, number):\n"
+        "    folder = pathlib.Path(leg, os.environ['PYTEST_XDIST_WORKER'])\n"
+        "    folder.mkdir(parents=True, exist_ok=True)\n"
+    )
+    run("pytest --numprocesses 2 --dist loadgroup", tmp_path)
+
+    assert [len(list((tmp_path / leg).iterdir())) for leg in "abcd"] == [1, 1, 1, 1]
 
 
 def test_hooks_run_the_tools_of_the_dev_group(project: Path) -> None:
