@@ -8,15 +8,18 @@ import re
 import shlex
 import shutil
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 
-from tools.template import DATABASES, TEMPLATE, files, run
+from tools.template import DATABASES, TEMPLATE, files, git, run
 
 from .conftest import Render
 from .helpers.projects import COMBINATIONS, Combination
@@ -25,6 +28,82 @@ WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
+
+#: Code in the style of FastAPI's and Pydantic's own documentation.
+FASTAPI_STYLE = """\
+from typing import Annotated
+
+from fastapi import BackgroundTasks, Body, File, Form, Header, HTTPException, Query, UploadFile
+from nest.core import Controller, Depends, Get, Post
+from pydantic import BaseModel, field_validator
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.config import config
+
+
+class Item(BaseModel):
+    name: str
+    tags: list[str] = []
+
+    @field_validator("name")
+    @classmethod
+    def check_name(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be blank")
+        return value
+
+
+class ShopService:
+    async def find_items(
+        self,
+        name: str,
+        archived: bool,
+        sold: bool,
+        offset: int,
+        limit: int,
+        session: AsyncSession,
+    ) -> dict[str, object]:
+        if limit > 100:
+            raise HTTPException(status_code=400, detail="The limit is too large")
+        return {"name": name, "archived": archived, "sold": sold, "rows": (session, offset)}
+
+
+@Controller("shop")
+class ShopController:
+    def __init__(self, service: ShopService) -> None:
+        self.service = service
+
+    @Get("/")
+    async def find_items(
+        self,
+        id: Annotated[int, Query(ge=1)],
+        archived: bool = False,
+        sold: bool = Query(False),
+        limit: int = 10,
+        type: str = Query("any", max_length=10),
+        agent: str = Header(default=""),
+        session: AsyncSession = Depends(config.get_db),
+    ) -> dict[str, object]:
+        return await self.service.find_items(agent + type, archived, sold, id, limit, session)
+
+    @Post("/")
+    async def add_item(self, tasks: BackgroundTasks, item: Item = Body(embed=True)) -> Item:
+        tasks.add_task(config.create_all)
+        return item
+
+    @Post("/pictures")
+    async def add_picture(self, name: str = Form(), file: UploadFile = File()) -> dict[str, str]:
+        return {name: file.filename or ""}
+"""
+
+#: Mistakes in the same code, and the rule that finds each.
+MISTAKES = {
+    "B006": ("def find(names: list[str] = []) -> None:\n    names.append('Ada')", ""),
+    "F841": ("return item\n", "done = True\n        return item\n"),
+    "F821": ("return item\n", "return itme or item\n"),
+    "ANN201": (") -> Item:", "):"),
+    "RUF100": ("sold: bool,", "sold: bool,  # noqa: S101"),
+}
 
 #: Nobody's, by the file in which each is planted.
 SECRETS = {
@@ -35,6 +114,12 @@ SECRETS = {
         '"""-----BEGIN PRIVATE KEY-----"""',
     ],
     ".env.example": ["AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE"],
+    "migrations/versions/0001_create_examples.py": [
+        "op.execute(\"ALTER ROLE app PASSWORD 'x'; -- AKIAIOSFODNN7EXAMPLE\")",
+        'token = "8a3f5c0d9e21"',
+        'revision = "8a3f5c0d9e21b4678a3f5c0d9e21b467"',
+        'revision = "8a3f5c0d9e21"; token = "9e218a3f5c0d"',
+    ],
 }
 
 
@@ -151,7 +236,8 @@ def test_the_workflow_has_the_server_that_the_settings_expect(database: str, pro
 
 
 def test_the_workflow_uses_the_verbs_of_the_makefile(repository: Path) -> None:
-    jobs = read(repository / WORKFLOW)["jobs"].values()
+    # The jobs on other systems have no make.
+    jobs = [job for name, job in read(repository / WORKFLOW)["jobs"].items() if name != "quick"]
     commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
     others = {"docker build .", ".venv/bin/alembic check", ".ci/run"}
 
@@ -159,6 +245,41 @@ def test_the_workflow_uses_the_verbs_of_the_makefile(repository: Path) -> None:
 
     assert commands
     assert verbs <= makefile_targets(repository)
+
+
+def test_quick_tests_run_on_other_systems() -> None:
+    workflow = read(TEMPLATE / WORKFLOW)
+    job, linux = workflow["jobs"]["quick"], workflow["jobs"]["test"]
+
+    assert job["strategy"]["matrix"]["system"] == ["windows-latest", "macos-latest"]
+    assert job["steps"][1]["with"]["python-version"] in linux["strategy"]["matrix"]["python"]
+    words = shlex.split(job["steps"][-1]["run"])
+    assert words[0] == "pytest"
+    chosen = [word for word in words if word.startswith("tests/")]
+    assert len(chosen) == 4
+    for name in chosen:
+        code = (TEMPLATE / name).read_text(encoding="utf-8")
+        # They need neither a shell nor make.
+        assert not re.search(r'\brun\(f?"|\["make"', code)
+    longest = max(len(name) for name in git(TEMPLATE, "ls-files").splitlines())
+    assert len("D:/a/pynest-async/t/popen-gw0/template0/pynest-async/") + longest < 260
+
+
+def test_groups_run_in_one_process(tmp_path: Path) -> None:
+    """The legs of the matrix share a project: pytest-xdist must keep each in one process."""
+    (tmp_path / "test_it.py").write_text(
+        "import os, pathlib, pytest\n\n"
+        "@pytest.mark.parametrize('number', range(4))\n"
+        "@pytest.mark.parametrize('leg', [\n"
+        "    pytest.param(leg, marks=pytest.mark.xdist_group(leg)) for leg in 'abcd'\n"
+        "])\n"
+        "def test_it(leg, number):\n"
+        "    folder = pathlib.Path(leg, os.environ['PYTEST_XDIST_WORKER'])\n"
+        "    folder.mkdir(parents=True, exist_ok=True)\n"
+    )
+    run("pytest --numprocesses 2 --dist loadgroup", tmp_path)
+
+    assert [len(list((tmp_path / leg).iterdir())) for leg in "abcd"] == [1, 1, 1, 1]
 
 
 def test_hooks_run_the_tools_of_the_dev_group(project: Path) -> None:
@@ -171,6 +292,79 @@ def test_hooks_run_the_tools_of_the_dev_group(project: Path) -> None:
         tool = re.match(r"uv run (ruff|mypy|detect-secrets)\b", hook["entry"])
         assert tool
         assert f'"{tool[1]}>=' in dev
+
+
+def lint(project: Path, code: str, folder: Path) -> None:
+    """Check a file of a module, with the ruff that is here and the project's settings."""
+    shutil.copytree(project / "src", folder / "src")
+    (folder / "src/shop").mkdir()
+    (folder / "src/shop/__init__.py").touch()
+    (folder / "src/shop/shop_controller.py").write_text(code, encoding="utf-8")
+    shutil.copy(project / "pyproject.toml", folder)
+    run(["ruff", "check", "--no-cache"], folder)
+
+
+def test_lint_accepts_the_style_of_fastapi(rendered: Path, tmp_path: Path) -> None:
+    lint(rendered, FASTAPI_STYLE, tmp_path)
+
+
+@pytest.mark.parametrize("comment", ["FBT001", "PLR0913", "PLR2004", "TRY003"])
+def test_lint_keeps_a_noqa_of_earlier_versions(
+    rendered: Path, tmp_path: Path, comment: str
+) -> None:
+    lint(
+        rendered, FASTAPI_STYLE.replace("sold: bool,", f"sold: bool,  # noqa: {comment}"), tmp_path
+    )
+
+
+@pytest.mark.parametrize("rule", MISTAKES)
+def test_lint_finds_a_mistake(rendered: Path, tmp_path: Path, rule: str) -> None:
+    right, wrong = MISTAKES[rule]
+    code = FASTAPI_STYLE.replace(right, wrong) if wrong else f"{FASTAPI_STYLE}\n\n{right}\n"
+
+    with pytest.raises(AssertionError, match=rf"{rule} (.|\n)*Found 1 error\."):
+        lint(rendered, code, tmp_path)
+
+
+#: A warning as a dependency raises it, and as the service or a test raises it.
+WARNS = "import warnings\n\n\ndef call(level=1):\n    warnings.warn('old', {}, level)\n"
+
+
+#: Calls that warn, and whether a test with one passes.
+CALLS = {
+    "dependency.call()": True,
+    "src_like.call()": True,
+    "src.shop.call()": False,
+    "dependency.call(2)": False,
+    "warnings.warn('old', DeprecationWarning)": False,
+}
+
+
+@pytest.mark.parametrize("category", ["DeprecationWarning", "RuntimeWarning"])
+def test_warnings_of_dependencies_fail_no_test(
+    rendered: Path, tmp_path: Path, category: str
+) -> None:
+    pyproject = tomllib.loads((rendered / "pyproject.toml").read_text(encoding="utf-8"))
+    filters = json.dumps(pyproject["tool"]["pytest"]["ini_options"]["filterwarnings"])
+    (tmp_path / "pyproject.toml").write_text(
+        f"[tool.pytest.ini_options]\npythonpath = ['.']\nfilterwarnings = {filters}\n"
+    )
+    for name in ("dependency.py", "src_like.py", "src/__init__.py", "src/shop.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(WARNS.format(category))
+    tests = [f"def test_{number}():\n    {call}\n" for number, call in enumerate(CALLS)]
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/__init__.py").touch()
+    (tmp_path / "tests/test_it.py").write_text(
+        "\n\n".join(["import dependency, src.shop, src_like, warnings", *tests])
+    )
+
+    printed = run("pytest -rA -p no:xdist || true", tmp_path)
+
+    passed = {int(number) for number in re.findall(r"^PASSED .*::test_(\d)", printed, re.MULTILINE)}
+    failed = {int(number) for number in re.findall(r"^FAILED .*::test_(\d)", printed, re.MULTILINE)}
+    assert passed == {number for number, passes in enumerate(CALLS.values()) if passes}
+    assert failed == {number for number, passes in enumerate(CALLS.values()) if not passes}
 
 
 def secret_scan(project: Path, names: list[str]) -> list[str]:
@@ -187,6 +381,39 @@ def test_no_secret_is_seen_in_a_fresh_project(combination: Combination, render: 
     names = [path.as_posix() for path in files(project)]
 
     run(secret_scan(project, names), project)
+
+
+def test_revision_ids_are_not_secrets(project: Path, tmp_path: Path) -> None:
+    """Scan the forms that Alembic and ruff write, each with hundreds of random ids."""
+    template = (project / "migrations/versions/0001_create_examples.py").read_text("utf-8")
+    forms = (
+        'revision = "{0}"\ndown_revision = "{1}"\nbranch_labels = None\ndepends_on = None',
+        "revision = '{0}'\ndown_revision = '{1}'\nbranch_labels = None\ndepends_on = None",
+        'revision = "{0}"\ndown_revision = ("{1}", "{2}", "0001")\ndepends_on = "{3}"',
+        'revision = "{0}"\ndown_revision = None\ndepends_on = ["{1}", "{2}"]',
+    )
+    for number in range(400):
+        ids = [uuid4().hex[-12:] for _ in range(4)]
+        form = forms[number % len(forms)].format(*ids)
+        text = re.sub(r"^revision = (.|\n)*?^depends_on = .*$", form, template, flags=re.MULTILINE)
+        assert text.count(ids[1]) == 1
+        (tmp_path / f"20261124_{ids[0]}_create.py").write_text(text, encoding="utf-8")
+
+    run(secret_scan(project, [path.name for path in tmp_path.iterdir()]), tmp_path)
+
+
+def test_modules_have_no_secrets(rendered: Path, scaffold: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "my-app"
+    shutil.copytree(rendered, folder)
+    before = set(files(folder))
+    for number in range(20):
+        fields = "name:str:unique" if number % 2 else "code:uuid note:text? sent_at:datetime:index"
+        names = scaffold.make_names(f"orders{number}", "", "")
+        scaffold.make_module(scaffold.Project(folder), names, fields)
+
+    made = [path.as_posix() for path in set(files(folder)) - before]
+    assert len([name for name in made if name.startswith("migrations/versions/")]) == 20
+    run(secret_scan(rendered, made), folder)
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,67 @@ def test_the_server_has_the_apps_user_and_database(database: str, compose: dict[
     assert made[0] != "root"
 
 
+def filled(text: str, given: dict[str, str]) -> str:
+    """Fill in variables as Compose does: `${NAME:-default}`."""
+    return re.sub(r"\${(\w+):-(.*?)}", lambda match: given.get(match[1]) or match[2], text)
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
+@pytest.mark.parametrize("own", [False, True], ids=["example", "own"])
+def test_local_server_has_the_settings_of_env(
+    project: Path, database: str, compose: dict[str, Any], *, own: bool
+) -> None:
+    example = (project / ".env.example").read_text(encoding="utf-8")
+    app = dict(re.findall(rf"^{database.upper()}_([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    if own:
+        app |= {"PORT": "15000", "PASSWORD": "own", "DB_NAME": "shop"}
+        app |= {"USER": "ada"} if database == "postgresql" else {}
+    given = {f"{database.upper()}_{name}": value for name, value in app.items()} if own else {}
+    local = compose["services"]["local-database"]
+    server = {name: filled(value, given) for name, value in local["environment"].items()}
+
+    [published] = [filled(port, given) for port in local["ports"]]
+
+    default = {"postgresql": "5432", "mysql": "3306"}[database]
+    assert published == f"127.0.0.1:{app['PORT']}:{default}"
+    assert app["HOST"] == "localhost"
+    assert server == (
+        {f"POSTGRES_{part}": app[part] for part in ("USER", "PASSWORD")}
+        | {"POSTGRES_DB": app["DB_NAME"]}
+        if database == "postgresql"
+        else {"MYSQL_ROOT_PASSWORD": app["PASSWORD"], "MYSQL_DATABASE": app["DB_NAME"]}
+    )
+    # The tests create databases, and the image of MySQL lets root alone do so.
+    assert database != "mysql" or app["USER"] == "root"
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
+@pytest.mark.usefixtures("database")
+def test_local_server_is_apart_from_production(project: Path, compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    local, server = services["local-database"], services["database"]
+
+    # Compose starts a service with a profile only if a command names it.
+    assert local["profiles"] == ["local"]
+    assert [name for name, service in services.items() if "profiles" in service] == [
+        "local-database"
+    ]
+    assert "ports" not in server
+    assert local["image"] == server["image"]
+    assert local["healthcheck"] == server["healthcheck"]
+    [[volume, folder], [other, same]] = [each["volumes"][0].split(":") for each in (local, server)]
+    assert (volume, other, folder) == ("local-data", "data", same)
+    assert set(compose["volumes"]) == {volume, other}
+    makefile = (project / "Makefile").read_text(encoding="utf-8")
+    assert "\ndatabase:\n\tdocker compose up --detach --wait local-database\n" in makefile
+
+
+def test_sqlite_has_no_server_to_start(render: Render) -> None:
+    printed = run("make database", render(database="sqlite"))
+
+    assert printed == "there is nothing to start: SQLite keeps the database in a file\n"
+
+
 def test_the_app_waits_for_its_tables_and_they_for_the_database(compose: dict[str, Any]) -> None:
     services = compose["services"]
 

@@ -92,22 +92,76 @@ def sources(project: Path) -> list[Path]:
     ]
 
 
+def pins(project: Path) -> dict[str, str]:
+    """Read the pins of a project that hold on every platform."""
+    text = (project / "requirements.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==([\w.]+)$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "combination",
+    legs([each for each in COMBINATIONS if each.session_style == "controller"]),
+    indirect=True,
+    scope="session",
+)
+def test_new_project_tests_what_it_serves(combination: Combination, render: Render) -> None:
+    folder = render(**combination.answers)
+    before = {path: (folder / path).read_bytes() for path in files(folder)}
+
+    run("make format", folder)
+
+    installed = set(run("uv pip freeze --quiet", folder).splitlines())
+    assert installed >= {f"{name}=={version}" for name, version in pins(folder).items()}
+    assert before == {path: (folder / path).read_bytes() for path in before}
+
+
 @pytest.mark.xdist_group("sqlite-controller")
-def test_lock_pins_the_newest_for_every_python(render: Render, tmp_path: Path) -> None:
-    folder = tmp_path / "my-app"
-    shutil.copytree(render(), folder)
+def test_lock_raises_nothing_and_upgrade_all(render: Render, mypy_cache: Path) -> None:
+    folder = render()
     requirements = folder / "requirements.txt"
-    requirements.write_text("idna==3.10\n")
+    shipped = pins(folder)
+    old = re.sub("^idna==.*$", "idna==3.10", requirements.read_text(), flags=re.MULTILINE)
+    requirements.write_text(old)
 
+    def lint() -> None:
+        run("make --silent lint", folder, MYPY_CACHE_DIR=str(mypy_cache))
+
+    run(start_commands(folder)[0], folder)
+    lint()
+    run("uv add --quiet httpx", folder)
+    with pytest.raises(AssertionError) as caught:
+        lint()
+    assert re.search(
+        r"^requirements\.txt lacks (\S+==\S+ )*httpx==\S+: run `make lock`$",
+        str(caught.value),
+        re.MULTILINE,
+    )
+    assert requirements.read_text() == old
     run("make lock", folder)
+    assert pins(folder).items() >= (shipped | {"idna": "3.10"}).items()
+    assert {"httpx", "httpcore"} <= pins(folder).keys()
+    lint()
 
-    text = requirements.read_text()
-    assert re.search(r"^idna==3\.(1[1-9]|[2-9])", text, re.MULTILINE)
-    for old in ("<", ">="):
-        assert re.search(
-            rf"^sqlalchemy==.* ; python_full_version {old} '3\.11'$", text, re.MULTILINE
-        )
-    assert "pytest" not in text
+    run("uv remove --quiet httpx", folder)
+    run("make lock", folder)
+    assert requirements.read_text() == old
+    run("uv lock --quiet --upgrade-package idna", folder)
+    with pytest.raises(AssertionError, match=r"\nrequirements\.txt lacks idna==\S+: run `make"):
+        lint()
+
+    run("make upgrade", folder)
+    assert pins(folder).keys() == shipped.keys()
+    assert re.fullmatch(r"3\.(1[1-9]|[2-9])\S*", pins(folder)["idna"])
+    # One set of pins serves every Python.
+    assert "python_full_version" not in requirements.read_text()
+    # The workflow runs this once a week, to find a new version that breaks a project.
+    run("make test", folder)
+
+
+def start_commands(project: Path) -> list[str]:
+    """Find the commands that a user without make starts with."""
+    [start] = [block for block in shell_blocks(project) if block.startswith("uv add")]
+    return start.splitlines()
 
 
 def test_own_tests_pass(
@@ -272,6 +326,29 @@ def test_openapi_is_the_same_in_all(combination: Combination, project: Path, sha
 
     for other in shared.glob("openapi-*.json"):
         assert json.loads(other.read_text()) == json.loads(printed), other.name
+
+
+@pytest.mark.parametrize("combination", legs(COMBINATIONS[:1]), indirect=True, scope="session")
+@pytest.mark.parametrize(
+    ("options", "variables", "process"),
+    [
+        ("", {"APP_DEBUG": "true"}, "reloader"),
+        ("--workers 2", {"APP_DEBUG": "true"}, "parent"),
+        ("", {"APP_DEBUG": "true", "WEB_CONCURRENCY": "2"}, "parent"),
+        ("--reload", {}, "reloader"),
+    ],
+)
+def test_main_reloads_unless_it_has_workers(
+    project: Path, tmp_path: Path, options: str, variables: dict[str, str], process: str
+) -> None:
+    log = tmp_path / "log"
+    port = free_port()
+    settings = {"SQLITE_DB_NAME": str(tmp_path / "app"), **variables}
+
+    with serving(f"exec uv run python main.py {options} > {log} 2>&1", project, port, settings):
+        text = log.read_text(encoding="utf-8")
+    assert f"Started {process} process" in text
+    assert "ignored" not in text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-import sys
+import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -24,11 +24,6 @@ from tools.template import SOURCE, TEMPLATE, files, run
 
 from .conftest import Render
 from .helpers.projects import TEXTS, as_given
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 #: Each text breaks some kind of file if it is not escaped.
 AWKWARD = [

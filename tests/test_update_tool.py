@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,11 +23,6 @@ from tools.template import SOURCE, environment, files, git, run
 
 from .helpers.projects import as_given
 from .helpers.repositories import commit
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 #: The settings of a user who has no name, and much that could be in the way.
 GITCONFIG = """

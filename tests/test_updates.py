@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import shutil
-import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,11 +17,6 @@ import pytest
 from tools.template import files, git
 
 from .helpers.repositories import command, commit, generate, home, identify
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ANSWERS = {"project_name": "Tea & Söhne 'Ltd' {", "author_name": "", "database": "postgresql"}
 PROJECT = "tea-sohne-ltd"

@@ -34,14 +34,15 @@ def scaffolded(project: Path, folder: Path) -> Path:
     lines = app_module.read_text(encoding="utf-8").splitlines(keepends=True)
     others = [line for line in lines if "ExamplesModule" not in line]
     assert len(others) == len(lines) - 2
-    app_module.write_text("".join(others), encoding="utf-8")
+    app_module.write_text("".join(others), encoding="utf-8", newline="\n")
 
     run([sys.executable, "-m", "scaffold", "examples"], copy, PYTHONDONTWRITEBYTECODE="1")
 
     [migration] = (copy / "migrations" / "versions").iterdir()
     text = re.sub(r'(?m)^revision = ".*"$', 'revision = "0001"', migration.read_text("utf-8"))
     migration.unlink()
-    migration.with_name("0001_create_examples.py").write_text(text, encoding="utf-8")
+    migration = migration.with_name("0001_create_examples.py")
+    migration.write_text(text, encoding="utf-8", newline="\n")
     return copy
 
 

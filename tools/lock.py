@@ -13,7 +13,7 @@ def main() -> None:
     for database in ("sqlite", "postgresql", "mysql"):
         with tempfile.TemporaryDirectory() as folder:
             project = render(folder, database=database)
-            run("make lock", project)
+            run("make upgrade", project)
             pins = (project / "requirements.txt").read_text()
         (TEMPLATE / "templates" / "database" / database / "requirements.txt").write_text(pins)
 

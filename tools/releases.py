@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def release(template: Path, version: str) -> None:
 
     released[version] = git(template, "rev-parse", "HEAD")
     (template / "releases.json").write_text(json.dumps(released, indent=2) + "\n", "utf-8")
-    today = datetime.now(tz=timezone.utc).date()
+    today = datetime.now(tz=UTC).date()
     for name, pattern, text in [
         ("CHANGELOG.md", r"^(## \[Unreleased\]\n)", rf"\1\n## [{version}] - {today}\n"),
         ("pyproject.toml", r'^version = ".*"$', f'version = "{version}"'),

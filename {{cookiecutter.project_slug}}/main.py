@@ -1,5 +1,6 @@
 """Serve the app on this machine: `python main.py`, with any of uvicorn's options behind it."""
 
+import os
 import signal
 import sys
 
@@ -16,5 +17,8 @@ if __name__ == "__main__":
     LOGGING_CONFIG["loggers"].clear()
     # After an orderly shutdown uvicorn ends by the signal that asked for it, as if it had failed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    defaults = {"reload": settings.app_debug, "timeout_graceful_shutdown": 30}
+    # uvicorn ignores the number of workers if it reloads.
+    workers = {"UVICORN_WORKERS", "WEB_CONCURRENCY"} & os.environ.keys()
+    workers |= {option for option in sys.argv if option.startswith("--workers")}
+    defaults = {"reload": settings.app_debug and not workers, "timeout_graceful_shutdown": 30}
     uvicorn.main(["app:app", *sys.argv[1:]], default_map=defaults)

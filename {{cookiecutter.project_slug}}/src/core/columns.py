@@ -28,11 +28,11 @@ class DateTime(sa.TypeDecorator[dt.datetime]):
         if value.tzinfo is None:
             message = f"{value!r} has no time zone"
             raise ValueError(message)
-        return value.astimezone(dt.timezone.utc)
+        return value.astimezone(dt.UTC)
 
     def process_result_value(self, value: dt.datetime | None, _: sa.Dialect) -> dt.datetime | None:
         """Say that it is UTC."""
-        return value and value.replace(tzinfo=dt.timezone.utc)
+        return value and value.replace(tzinfo=dt.UTC)
 
 
 class Numeric(sa.TypeDecorator[decimal.Decimal]):

@@ -41,7 +41,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             await config.create_all()
         except Exception as error:
-            known = isinstance(error, (DBAPIError, OSError, asyncio.TimeoutError))
+            known = isinstance(error, (DBAPIError, OSError))
             # asyncpg's own errors are none of these.
             if not known and not hasattr(error, "sqlstate"):
                 raise
@@ -55,7 +55,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         # asyncpg waits for the server's good-bye, however long.
-        with suppress(asyncio.TimeoutError):
+        with suppress(TimeoutError):
             await asyncio.wait_for(config.dispose(), settings.db_timeout)
 
 

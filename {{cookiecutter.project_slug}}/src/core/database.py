@@ -187,8 +187,8 @@ class DatabaseProvider(AsyncOrmProvider):
         """Open a connection outside the pool that is the only one to change the schema.
 
         Raises:
-            OSError, asyncio.TimeoutError, sqlalchemy.exc.DBAPIError: the database cannot be
-                reached; or an error of the driver's own.
+            OSError, sqlalchemy.exc.DBAPIError: the database cannot be reached in time; or an
+                error of the driver's own.
         """
         engine = self._create_engine(poolclass=NullPool)
         if self.driver.lock_schema is None:

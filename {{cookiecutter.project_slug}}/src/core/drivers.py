@@ -4,11 +4,10 @@ import sqlite3
 from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.util.queue import Empty
-from typing_extensions import Self
 
 from .pool import FairQueue
 

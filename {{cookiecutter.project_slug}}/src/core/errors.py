@@ -3,7 +3,6 @@
 Nothing of the inside is shown: no SQL, parameter, path or traceback.
 """
 
-import asyncio
 import errno
 import json
 import socket
@@ -190,7 +189,7 @@ def _is_unavailable(error: BaseException) -> bool:
         return True
     # Drivers let the failure to connect through as it is; asyncio makes one OSError, without a
     # number, of those of several addresses.
-    network = (ConnectionError, TimeoutError, asyncio.TimeoutError, socket.gaierror)
+    network = (ConnectionError, TimeoutError, socket.gaierror)
     unreached = (None, errno.EHOSTUNREACH, errno.ENETUNREACH)
     return (
         isinstance(error, (PoolTimeoutError, *network))

@@ -1,12 +1,12 @@
 """What the app does around every request, whichever its route."""
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
 from random import getrandbits
 from urllib.parse import quote
 
-from async_timeout import timeout
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
@@ -61,21 +61,21 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 # What has begun may take as long as it likes: a download, a stream of events.
                 if in_time:
-                    limit.reject()
+                    limit.reschedule(None)
                 # An HTTPStatus would be logged by its name.
                 status = int(message["status"])
                 headers = [header for header in message["headers"] if header[0] != HEADER]
                 message["headers"] = [*headers, (HEADER, request_id.encode())]
             await send(message)
 
-        limit = timeout(self.seconds)
+        limit = asyncio.timeout(self.seconds)
         try:
             _check_query(scope)
             async with limit:
                 await self.app(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001  # whatever comes, the client is answered
             in_time = False
-            response = respond_to(TimeoutError("REQUEST_TIMEOUT") if limit.expired else error)
+            response = respond_to(TimeoutError("REQUEST_TIMEOUT") if limit.expired() else error)
             if status is None:
                 await response(scope, receive, send_with_id)
         finally:

@@ -32,7 +32,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from .paging import DIGITS, MAX_INTEGER
 
 #: MySQL promises no years before it.
-EARLIEST = dt.datetime(1000, 1, 1, tzinfo=dt.timezone.utc)
+EARLIEST = dt.datetime(1000, 1, 1, tzinfo=dt.UTC)
 #: How deep JSON may be nested; MariaDB's functions take 32.
 MAX_DEPTH = 30
 
@@ -78,7 +78,7 @@ def _round(value: decimal.Decimal) -> decimal.Decimal:
 
 def _to_utc(value: dt.datetime) -> dt.datetime:
     with suppress(OverflowError):
-        value = value.astimezone(dt.timezone.utc)
+        value = value.astimezone(dt.UTC)
         if value >= EARLIEST:
             return value
     raise PydanticCustomError("range", "Input should be in the years 1000 to 9999 in UTC")

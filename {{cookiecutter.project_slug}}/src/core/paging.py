@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticKnownError
-from typing_extensions import Self
 
 Item = TypeVar("Item", bound=BaseModel)
 

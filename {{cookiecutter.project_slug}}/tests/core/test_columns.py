@@ -78,7 +78,7 @@ async def _table(request: pytest.FixtureRequest) -> AsyncIterator[None]:
 
 
 FLOATS = random.Random(1)  # noqa: S311  # the same in each run
-UTC = dt.timezone.utc
+UTC = dt.UTC
 VALUES: dict[str, list[Any]] = {
     "string": ["\U0001f600" * 100, "\ud7ff\\ '%s\x01"],
     "text": ["\U0001f600" * 16_383],

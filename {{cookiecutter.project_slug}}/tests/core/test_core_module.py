@@ -63,7 +63,7 @@ class DriverError(Exception):
     ("error", "reason"),
     [
         (ConnectionRefusedError(111, "refused"), "refused"),
-        (asyncio.TimeoutError(), "no answer in time"),
+        (TimeoutError(), "no answer in time"),
         (DriverError("no such database"), "no such database"),
     ],
     ids=repr,

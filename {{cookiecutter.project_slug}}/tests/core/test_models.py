@@ -128,9 +128,7 @@ STORED: dict[str, list[tuple[Any, str]]] = {
         (decimal.Decimal("1.005"), '"1.01"'),
     ],
     "Date": [(dt.date(2026, 11, 23), '"2026-11-23"')],
-    "DateTime": [
-        (dt.datetime(2026, 11, 23, 12, 30, tzinfo=dt.timezone.utc), '"2026-11-23T12:30:00Z"')
-    ],
+    "DateTime": [(dt.datetime(2026, 11, 23, 12, 30, tzinfo=dt.UTC), '"2026-11-23T12:30:00Z"')],
     "Uuid": [(uuid.UUID(UUID), f'"{UUID}"')],
     "Json": [({"a": 1}, '{"a":1}')],
 }
