@@ -1,0 +1,246 @@
+"""Files that are saved while `update.py` runs: none is lost, and no update is left half done.
+
+An audit hook calls an editor before every step that the tool takes: before each command of git's,
+and before Python opens, renames or deletes a file of the project.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tools.template import git
+
+from .helpers.repositories import commit
+from .helpers.updates import FOLDER, load, make_project, make_template, write
+
+#: The files that are saved: all that an update does to a file, and one that is none of its business.
+CHANGED, DELETED, ADDED, CONFLICT, OTHER = (
+    "changed.txt",
+    "deleted/by/template.txt",
+    "added/by/template.txt",
+    "README.md",
+    "notes.txt",
+)
+TEXT = "Saved by an editor.\n"
+#: Events of Python's file operations, which the audit hook sees before they happen.
+FILE_EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink"}
+
+Step = Callable[[str, tuple[Any, ...]], None]
+#: A hook cannot be removed again, so there is one, which has nothing to do between the tests.
+_steps: list[Step] = []
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _steps and (event == "subprocess.Popen" or event in FILE_EVENTS):
+        # The editor's own steps are none of the tool's.
+        step = _steps.pop()
+        try:
+            step(event, arguments)
+        finally:
+            _steps.append(step)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def audit() -> None:
+    sys.addaudithook(_audit)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    # Conflict markers name a commit, which has to be the same in each run.
+    monkeypatch.setenv("GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
+
+
+class Editor:
+    """An editor that acts once, before a certain step in the files of a project."""
+
+    def __init__(
+        self, project: Path, step: int, act: Callable[[], None], *, commands: bool
+    ) -> None:
+        self.project = str(project)
+        self.step = step
+        self.act = act
+        self.commands = commands
+        self.count = 0
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "subprocess.Popen":
+            path = str(arguments[0])
+            if self.commands or not path.startswith(self.project) or "/.git/" in path:
+                return
+        self.count += 1
+        if self.count - 1 == self.step:
+            self.act()
+
+    def __enter__(self) -> Editor:
+        _steps.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _steps.remove(self)
+
+
+def save(path: Path) -> Callable[[], None]:
+    def act() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(TEXT, encoding="utf-8")
+
+    return act
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    return make_template(tmp_path / "template")
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Path:
+    """Make a project, and then the next version of its template."""
+    project = make_project(template, tmp_path / "app")
+    write(project, {CONFLICT: "Color: mine\n"})
+    commit(project, "Edit")
+    source = template / FOLDER
+    write(source, {CHANGED: "one\ntwo\n3\n", CONFLICT: "Colour: red\n", ADDED: "New.\n"})
+    (source / DELETED).unlink()
+    commit(template, "Second")
+    return project
+
+
+def state(project: Path) -> dict[str, bytes]:
+    """Read a project's files, and what git is about to commit."""
+    found = {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for path in sorted(project.rglob("*"))
+        if path.is_file() and ".git" not in path.relative_to(project).parts
+    }
+    return found | {"index": git(project, "ls-files", "--stage").encode()}
+
+
+def reset(project: Path) -> None:
+    git(project, "reset", "--quiet", "--hard")
+    git(project, "clean", "--quiet", "-fdx")
+
+
+def every_step(
+    project: Path,
+    run: Callable[[], object],
+    act: Callable[[], None],
+    *,
+    commands: bool = False,
+) -> Iterator[tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]]:
+    """Run an update once for each of its steps; yield the states before, after, and found.
+
+    Args:
+        project: what is updated.
+        run: updates it.
+        act: what happens before the step.
+        commands: whether only the commands of git's are steps.
+    """
+    before = state(project)
+    with Editor(project, -1, act, commands=commands) as editor:
+        run()
+    after = state(project)
+    assert before != after
+    assert editor.count > 5
+    for step in range(editor.count):
+        reset(project)
+        assert state(project) == before
+        with Editor(project, step, act, commands=commands):
+            run()
+        assert not (project / ".git" / "index.lock").exists()
+        yield before, after, state(project)
+
+
+def assert_whole(
+    before: dict[str, bytes], after: dict[str, bytes], found: dict[str, bytes], saved: str
+) -> bool:
+    """Check that a file is as it was saved, and the rest updated or not; return which."""
+    assert found.pop(saved).decode() == TEXT
+    updated = found["index"] == after["index"]
+    expected = {name: text for name, text in (after if updated else before).items()}
+    expected.pop(saved, None)
+    assert found == expected
+    return updated
+
+
+def run_all(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def run() -> None:
+        monkeypatch.setattr(sys, "argv", ["update.py"])
+        try:
+            module.main()
+        except SystemExit as error:
+            message = str(error.code)
+            assert "\n" not in message
+            assert "not committed" in message or "was saved" in message or "in the way" in message
+
+    return run
+
+
+@pytest.mark.parametrize("saved", [CHANGED, ADDED])
+def test_update_keeps_files_saved_before_any_command(
+    saved: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_all(load(project), monkeypatch)
+    outcomes = {
+        assert_whole(*states, saved)
+        for states in every_step(project, run, save(project / saved), commands=True)
+    }
+
+    assert outcomes == {True, False}
+
+
+@pytest.fixture
+def apply(project: Path, tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Merge an update; yield the last part of it, which changes the project."""
+    module = load(project)
+    base = git(project, "rev-parse", "HEAD")
+    update = module.prepare(base, module.read_record(), None, {}, tmp_path / "work")
+    with module.worktree(tmp_path / "work" / "tree", base) as tree:
+        merged = module.merge(update, tree)
+
+        def apply() -> None:
+            try:
+                module.apply(merged, tree, project)
+            except (module.RejectedError, KeyboardInterrupt):
+                pass
+
+        yield apply
+
+
+@pytest.mark.parametrize("saved", [CHANGED, DELETED, ADDED, CONFLICT, OTHER])
+def test_merge_keeps_files_saved_at_any_step(
+    saved: str, project: Path, apply: Callable[[], None]
+) -> None:
+    outcomes = [
+        assert_whole(*states, saved) for states in every_step(project, apply, save(project / saved))
+    ]
+
+    assert set(outcomes) == {True, False}
+
+
+def test_merge_leaves_nothing_half_done_when_interrupted(
+    project: Path, apply: Callable[[], None]
+) -> None:
+    outcomes = set()
+    for before, after, found in every_step(project, apply, interrupt):
+        # The old files aside are the last to go.
+        found = {
+            name: text for name, text in found.items() if "/." not in f"/{name}" or name in before
+        }
+        assert found in (before, after)
+        outcomes.add(found == after)
+
+    assert outcomes == {True, False}
