@@ -1,11 +1,12 @@
 """Files that are saved while `update.py` runs: none is lost, and no update is left half done.
 
-An audit hook calls an editor before every step that the tool takes: before each command of git's,
-and before Python opens, renames or deletes a file of the project.
+An audit hook calls an editor before every step of the tool: before each git command, and before
+Python opens, renames or deletes a file of the project.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from tools.template import git
 from .helpers.repositories import commit
 from .helpers.updates import FOLDER, load, make_project, make_template, write
 
-#: The files that are saved: all that an update does to a file, and one that is none of its business.
+#: The files that the editor saves. The update does something else to each, and leaves the last.
 CHANGED, DELETED, ADDED, CONFLICT, OTHER = (
     "changed.txt",
     "deleted/by/template.txt",
@@ -32,13 +33,13 @@ TEXT = "Saved by an editor.\n"
 FILE_EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink"}
 
 Step = Callable[[str, tuple[Any, ...]], None]
-#: A hook cannot be removed again, so there is one, which has nothing to do between the tests.
+#: Python cannot remove an audit hook, so there is one, which does nothing between the tests.
 _steps: list[Step] = []
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if _steps and (event == "subprocess.Popen" or event in FILE_EVENTS):
-        # The editor's own steps are none of the tool's.
+        # The editor's own file operations don't count as steps.
         step = _steps.pop()
         try:
             step(event, arguments)
@@ -61,7 +62,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Editor:
-    """An editor that acts once, before a certain step in the files of a project."""
+    """An editor that acts once, before one step of an update."""
 
     def __init__(
         self, project: Path, step: int, act: Callable[[], None], *, commands: bool
@@ -81,12 +82,15 @@ class Editor:
         if self.count - 1 == self.step:
             self.act()
 
-    def __enter__(self) -> Editor:
-        _steps.append(self)
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        _steps.remove(self)
+@contextlib.contextmanager
+def opened(editor: Editor) -> Iterator[Editor]:
+    """Let an editor act."""
+    _steps.append(editor)
+    try:
+        yield editor
+    finally:
+        _steps.clear()
 
 
 def save(path: Path) -> Callable[[], None]:
@@ -144,13 +148,13 @@ def every_step(
     """Run an update once for each of its steps; yield the states before, after, and found.
 
     Args:
-        project: what is updated.
-        run: updates it.
-        act: what happens before the step.
-        commands: whether only the commands of git's are steps.
+        project: the project.
+        run: updates the project.
+        act: acts before the step.
+        commands: whether only git's commands count as steps.
     """
     before = state(project)
-    with Editor(project, -1, act, commands=commands) as editor:
+    with opened(Editor(project, -1, act, commands=commands)) as editor:
         run()
     after = state(project)
     assert before != after
@@ -158,7 +162,7 @@ def every_step(
     for step in range(editor.count):
         reset(project)
         assert state(project) == before
-        with Editor(project, step, act, commands=commands):
+        with opened(Editor(project, step, act, commands=commands)):
             run()
         assert not (project / ".git" / "index.lock").exists()
         yield before, after, state(project)
@@ -170,7 +174,7 @@ def assert_whole(
     """Check that a file is as it was saved, and the rest updated or not; return which."""
     assert found.pop(saved).decode() == TEXT
     updated = found["index"] == after["index"]
-    expected = {name: text for name, text in (after if updated else before).items()}
+    expected = dict(after if updated else before)
     expected.pop(saved, None)
     assert found == expected
     return updated
@@ -212,10 +216,8 @@ def apply(project: Path, tmp_path: Path) -> Iterator[Callable[[], None]]:
         merged = module.merge(update, tree)
 
         def apply() -> None:
-            try:
+            with contextlib.suppress(module.RejectedError, KeyboardInterrupt):
                 module.apply(merged, tree, project)
-            except (module.RejectedError, KeyboardInterrupt):
-                pass
 
         yield apply
 
@@ -236,11 +238,11 @@ def test_merge_leaves_nothing_half_done_when_interrupted(
 ) -> None:
     outcomes = set()
     for before, after, found in every_step(project, apply, interrupt):
-        # The old files aside are the last to go.
-        found = {
+        # Old files that stand aside are the last to go.
+        files = {
             name: text for name, text in found.items() if "/." not in f"/{name}" or name in before
         }
-        assert found in (before, after)
-        outcomes.add(found == after)
+        assert files in (before, after)
+        outcomes.add(files == after)
 
     assert outcomes == {True, False}

@@ -16,13 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tomllib
 import yaml
 
 from tools.template import SOURCE, environment, files, git, run
 
 from .helpers.projects import as_given
 from .helpers.repositories import commit
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 #: The settings of a user without a name, with much that could get in the way.
 GITCONFIG = """

@@ -54,9 +54,9 @@ def change(template: Path, text: str, *notes: str) -> str:
 
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
-    """Make three releases of the small template, without tags, and a commit above them.
+    """Make three releases of the small template without tags, and one more commit.
 
-    The branch `stable` is at the second release.
+    The branch `stable` ends at the second release.
     """
     template = make_template(tmp_path / "template")
     identify(template)
@@ -205,7 +205,7 @@ def test_release_commit_counts_as_its_version(template: Path, project: Path, too
     assert tool(project, "to=0.2.0") == "Up to date with the template.\n"
 
 
-def test_update_follows_the_recorded_branch(template: Path, project: Path, tool: Tool) -> None:
+def test_update_follows_the_recorded_branch(project: Path, tool: Tool) -> None:
     recorded(project, checkout="stable")
 
     tool(project)
