@@ -233,9 +233,7 @@ def test_merge_keeps_files_saved_at_any_step(
     assert set(outcomes) == {True, False}
 
 
-def test_merge_leaves_nothing_half_done_when_interrupted(
-    project: Path, apply: Callable[[], None]
-) -> None:
+def test_interrupted_merge_is_complete_or_undone(project: Path, apply: Callable[[], None]) -> None:
     outcomes = set()
     for before, after, found in every_step(project, apply, interrupt):
         # Old files that stand aside are the last to go.

@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools.releases import release
 from tools.template import SOURCE, environment, files, git, run
 
 from .helpers.projects import as_given
-from .helpers.repositories import commit
+from .helpers.repositories import commit, identify
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -293,6 +294,7 @@ def follow(project: Path, template: Path) -> None:
 def fork(template: Path, tmp_path: Path) -> Path:
     """Clone the next version of the template, to change it again."""
     git(template, "clone", "--quiet", str(template), str(tmp_path / "fork"))
+    identify(tmp_path / "fork")
     return tmp_path / "fork"
 
 
@@ -578,14 +580,41 @@ def test_rejection_is_one_line_and_changes_nothing(
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_make_runs_it_in_an_environment_of_its_own(project: Path) -> None:
-    with pytest.raises(AssertionError, match="There is an update of 11 files"):
-        run("make update-check", project)
-    assert "+++ b/src/core/added.py" in run("make update-diff", project)
+def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
+    """Run the README's commands, with uv and its environment for `update.py`."""
+    heading = "### Upgrade notes\n\n"
+    edit(fork, ("CHANGELOG.md", heading, f"{heading}- Changed by the template.\n"))
+    commit(fork, "Note it")
+    release(fork, "99.0.0")
+    follow(project, fork)
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Updates\n")[2].partition("### By pull request")[0]
+    commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
+    assert len(commands) == 8
+    head = git(fork, "rev-parse", "--short=7", "HEAD~1")
 
-    report = run("make --silent update database=mysql 'project_name=Tea Shop'", project)
-
-    assert {ADDED, "src/config.py"} < sections(report)["Added"] | sections(report)["Changed"]
+    for command in commands:
+        given = command.replace("0.2.0", "99.0.0").replace("1a2b3c4", head)
+        if command == "make update-check":
+            with pytest.raises(
+                AssertionError, match=r"There is an update of 11 files \(.* 99.0.0 "
+            ):
+                run(given, project)
+            continue
+        report = run(given, project)
+        if command == "make update-diff":
+            assert "+++ b/src/core/added.py" in report
+            assert not git(project, "status", "--porcelain")
+            continue
+        assert "### 99.0.0\n\n- Changed by the template.\n\n" in report
+        assert ADDED in sections(report)["Added"]
+        if "database" in command:
+            assert "src/config.py" in sections(report)["Changed"]
+        if "Grace" in command:
+            assert "# Grace's App" in (project / "README.md").read_text(encoding="utf-8")
+        git(project, "reset", "--quiet", "--hard")
+    # Blanks in a value pass through make.
+    run("make --silent update 'project_name=Tea Shop'", project)
     assert "# Tea Shop" in (project / "README.md").read_text(encoding="utf-8")
     assert not (project / ".venv").exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tools.releases import release
-from tools.template import git
+from tools.template import git, run
 
 from .helpers.repositories import commit, identify
 from .helpers.updates import FOLDER, load, make_project, make_template, write
@@ -95,7 +96,7 @@ def has(project: Path) -> str:
     return (project / "changed.txt").read_text(encoding="utf-8").strip()
 
 
-def recorded(project: Path, **changes: str | None) -> dict[str, object]:
+def recorded(project: Path, **changes: object) -> dict[str, object]:
     """Read a project's record, after some changes."""
     file = project / ".cruft.json"
     record: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
@@ -250,20 +251,34 @@ def test_template_without_releases_is_updated(tmp_path: Path, tool: Tool) -> Non
     assert has(project) == "two"
 
 
-def test_skip_takes_paths_and_patterns(template: Path, project: Path, tool: Tool) -> None:
-    write(
-        project,
-        {"pyproject.toml": '[tool.cruft]\nskip = ["changed.txt", "docs", "**/*.md", "/"]\n'},
-    )
-    commit(project, "Skip")
-    new = {"docs/a.txt": "", "deep/b.md": "", "deep/c.txt": "", "README.md": "New.\n"}
-    write(template / FOLDER, new)
+def test_skip_means_the_same_in_cruft(template: Path, project: Path, tool: Tool) -> None:
+    skip = '[tool.cruft]\nskip = ["changed.txt", "docs", "**/*.md", "none"]\n'
+    write(project, {"pyproject.toml": skip})
+    recorded(project, skip=["deep/d.txt"])
+    other = Path(shutil.copytree(project, project.parent / "other"))
+    new = ("docs/a.txt", "deep/b.md", "deep/c.txt", "deep/d.txt", "README.md")
+    write(template / FOLDER, dict.fromkeys(new, "New.\n"))
     commit(template, "Add files")
 
     report = tool(project)
+    run(["cruft", "update", "--skip-apply-ask"], other)
 
-    assert "- `deep/c.txt`" in report
+    assert re.findall("^- `(.*)`$", report, re.MULTILINE) == ["deep/c.txt"]
     assert has(project) == "one"
-    for name in ("docs", "deep/b.md"):
-        assert not (project / name).exists()
-    assert (project / "README.md").read_text(encoding="utf-8") == "Color: red\n"
+    git(other, "add", "--all")
+    # cruft adds pyproject.toml's list to the record's own one.
+    shown = ("diff", "--cached", "--", ".", ":(exclude).cruft.json")
+    assert git(project, *shown) == git(other, *shown)
+
+
+def test_skip_reaches_nothing_outside(project: Path, tool: Tool) -> None:
+    outside = project.parent / "outside.txt"
+    outside.touch()
+    skip = f'[tool.cruft]\nskip = ["{outside}", "../../outside.txt", "../outside.txt"]\n'
+    write(project, {"pyproject.toml": skip})
+    commit(project, "Skip")
+
+    tool(project)
+
+    assert has(project) == "four"
+    assert outside.exists()
