@@ -93,10 +93,11 @@ def opened(editor: Editor) -> Iterator[Editor]:
         _steps.clear()
 
 
-def save(path: Path) -> Callable[[], None]:
+def save(*paths: Path) -> Callable[[], None]:
     def act() -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(TEXT, encoding="utf-8")
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(TEXT, encoding="utf-8")
 
     return act
 
@@ -144,6 +145,7 @@ def every_step(
     act: Callable[[], None],
     *,
     commands: bool = False,
+    stride: int = 1,
 ) -> Iterator[tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]]:
     """Run an update once for each of its steps; yield the states before, after, and found.
 
@@ -152,14 +154,14 @@ def every_step(
         run: updates the project.
         act: acts before the step.
         commands: whether only git's commands count as steps.
+        stride: one in so many steps is tried.
     """
     before = state(project)
     with opened(Editor(project, -1, act, commands=commands)) as editor:
         run()
     after = state(project)
-    assert before != after
     assert editor.count > 5
-    for step in range(editor.count):
+    for step in range(0, editor.count, stride):
         reset(project)
         assert state(project) == before
         with opened(Editor(project, step, act, commands=commands)):
@@ -169,20 +171,19 @@ def every_step(
 
 
 def assert_whole(
-    before: dict[str, bytes], after: dict[str, bytes], found: dict[str, bytes], saved: str
+    before: dict[str, bytes], after: dict[str, bytes], found: dict[str, bytes], *saved: str
 ) -> bool:
-    """Check that a file is as it was saved, and the rest updated or not; return which."""
-    assert found.pop(saved).decode() == TEXT
+    """Check that files are as they were saved, and the rest is updated or not; return which."""
     updated = found["index"] == after["index"]
-    expected = dict(after if updated else before)
-    expected.pop(saved, None)
-    assert found == expected
+    assert found == (after if updated else before) | dict.fromkeys(saved, TEXT.encode())
     return updated
 
 
-def run_all(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def run_all(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str
+) -> Callable[[], None]:
     def run() -> None:
-        monkeypatch.setattr(sys, "argv", ["update.py"])
+        monkeypatch.setattr(sys, "argv", ["update.py", *arguments])
         try:
             module.main()
         except SystemExit as error:
@@ -193,17 +194,27 @@ def run_all(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
     return run
 
 
-@pytest.mark.parametrize("saved", [CHANGED, ADDED])
 def test_update_keeps_files_saved_before_any_command(
-    saved: str, project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_all(load(project), monkeypatch)
+    act = save(project / CHANGED, project / ADDED)
     outcomes = {
-        assert_whole(*states, saved)
-        for states in every_step(project, run, save(project / saved), commands=True)
+        assert_whole(*states, CHANGED, ADDED)
+        for states in every_step(project, run, act, commands=True)
     }
 
     assert outcomes == {True, False}
+
+
+def test_diff_keeps_files_saved_before_any_command(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_all(load(project), monkeypatch, "--diff")
+    act = save(project / CHANGED, project / ADDED)
+    for before, after, found in every_step(project, run, act, commands=True, stride=3):
+        assert before == after
+        assert found == before | {CHANGED: TEXT.encode(), ADDED: TEXT.encode()}
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent
 #: Names the template, its commit and the answers, in cruft's format.
 RECORD = ".cruft.json"
+#: The template's branches in its clone.
+BRANCH = "refs/remotes/origin/"
 #: A commit that only records a release changes nothing else.
 RELEASE_FILES = {"CHANGELOG.md", "pyproject.toml", "releases.json"}
 
@@ -458,11 +461,11 @@ def prepare(
     render(template, record, old, folder / "old" / prefix)
     context = render(template, changed, new, folder / "new" / prefix)
     context |= {"_template": record["template"], "_commit": new}
-    # A tag or a commit as `checkout` only says where the project began.
-    branch = template.find(f"refs/remotes/origin/{record.get('checkout')}")
+    checkout = record.get("checkout")
     after = record | {
         "commit": new,
-        "checkout": record.get("checkout") if branch else None,
+        # A tag or a commit here only says where the project began.
+        "checkout": checkout if checkout and template.find(f"{BRANCH}{checkout}") else None,
         "context": {"cookiecutter": context},
     }
     before = snapshot(base, folder / "old", prefix)
@@ -540,7 +543,7 @@ def follow(template: Template, checkout: str | None) -> str:
     """
     if not checkout:
         return template.head
-    if branch := template.find(f"refs/remotes/origin/{checkout}"):
+    if branch := template.find(f"{BRANCH}{checkout}"):
         return branch
     if find_target(template, checkout) or re.fullmatch(r"v?\d+(\.\d+)+", checkout):
         return template.head
@@ -556,7 +559,7 @@ def find_target(template: Template, name: str) -> str | None:
         return None  # git would take it for an expression
     version = template.releases.get(name.removeprefix("v"))
     names = [version] if version else []
-    names += [f"refs/remotes/origin/{name}", f"refs/tags/{name}", f"refs/tags/v{name}"]
+    names += [f"{BRANCH}{name}", f"refs/tags/{name}", f"refs/tags/v{name}"]
     if re.fullmatch("[0-9a-f]{4,64}", name):
         names.append(name)
     return template.find(*names)
@@ -564,7 +567,7 @@ def find_target(template: Template, name: str) -> str | None:
 
 def branches(template: Template) -> list[str]:
     """List the template's branches."""
-    form = ("--format=%(refname:strip=3)", "refs/remotes/origin")
+    form = ("--format=%(refname:strip=3)", BRANCH)
     names = git("for-each-ref", *form, cwd=template.clone).split("\n")
     return [name for name in names if name not in {"", "HEAD"}]
 
@@ -979,4 +982,6 @@ def prune(target: Path, top: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Like Ctrl-C, a request to stop must not leave an update half done.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())
