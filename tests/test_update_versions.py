@@ -251,6 +251,46 @@ def test_template_without_releases_is_updated(tmp_path: Path, tool: Tool) -> Non
     assert has(project) == "two"
 
 
+def test_template_in_a_folder_is_updated(
+    template: Path, project: Path, tmp_path: Path, tool: Tool
+) -> None:
+    folder = "templates/small"
+    larger = tmp_path / "larger"
+    shutil.copytree(template, larger / folder, ignore=shutil.ignore_patterns(".git"))
+    write(larger / folder, {"releases.json": "{}"})
+    git(larger, "init", "--quiet", "--initial-branch=main")
+    first = commit(larger, "First")
+    write(larger / folder, {"releases.json": json.dumps({"1.0.0": first})})
+    commit(larger, "Release 1.0.0")
+    write(project, {"changed.txt": "four\n"})
+    recorded(project, template=str(larger), directory=folder, commit=first)
+    write(larger / folder / FOLDER, {"changed.txt": "five\n"})
+    commit(larger, "Second")
+
+    report = tool(project)
+
+    assert re.search(r", 1\.0\.0 \(`\w{7}`\) to 1\.0\.0 \+ 2 commits \(`\w{7}`\)\)", report)
+    assert has(project) == "five"
+    assert recorded(project)["directory"] == folder
+
+
+def test_new_option_has_the_template_default(
+    template: Path, project: Path, tmp_path: Path, tool: Tool
+) -> None:
+    """The settings of a user for new projects don't answer for this one."""
+    (tmp_path / ".cookiecutterrc").write_text("default_context: {shape: round, color: blue}\n")
+    options = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
+    options["shape"] = ["square", "round"]
+    write(template, {"cookiecutter.json": json.dumps(options)})
+    write(template / FOLDER, {"shape.txt": "{{ cookiecutter.shape }}\n"})
+    commit(template, "Add an option")
+
+    tool(project)
+
+    assert (project / "shape.txt").read_text(encoding="utf-8") == "square\n"
+    assert (project / "README.md").read_text(encoding="utf-8") == "Color: red\n"
+
+
 def test_skip_means_the_same_in_cruft(template: Path, project: Path, tool: Tool) -> None:
     skip = '[tool.cruft]\nskip = ["changed.txt", "docs", "**/*.md", "none"]\n'
     write(project, {"pyproject.toml": skip})
