@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -25,7 +26,7 @@ Tool = Callable[..., str]
 
 @pytest.fixture
 def tool(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Tool:
     """Run the tool in a project; return its report, or its rejection."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -38,7 +39,10 @@ def tool(
         except SystemExit as error:
             assert code == 1
             return str(error)
-        return capsys.readouterr().out
+        finally:
+            report, errors = capfd.readouterr()
+            assert errors == ""
+        return report
 
     return tool
 
@@ -289,6 +293,27 @@ def test_new_option_has_the_template_default(
 
     assert (project / "shape.txt").read_text(encoding="utf-8") == "square\n"
     assert (project / "README.md").read_text(encoding="utf-8") == "Color: red\n"
+
+
+def test_hooks_print_nothing_in_an_update(template: Path, project: Path, tool: Tool) -> None:
+    hook = (
+        "import os, sys\n"
+        "print('from a hook')\n"
+        "print('from a hook', file=sys.stderr)\n"
+        "open('hook.txt', 'w').write(os.environ['PYNEST_ASYNC_UPDATE'])\n"
+    )
+    write(template, {"hooks/post_gen_project.py": hook})
+    commit(template, "Add a hook")
+
+    report = tool(project)
+
+    assert "- `hook.txt`" in report
+    assert "from a hook" not in report
+    assert "PYNEST_ASYNC_UPDATE" not in os.environ
+    git(project, "reset", "--quiet", "--hard")
+    write(template, {"hooks/post_gen_project.py": "import sys\nsys.exit('invalid: change it')\n"})
+    commit(template, "Let the hook fail")
+    assert tool(project, code=1) == "the template cannot be rendered: invalid: change it"
 
 
 def test_skip_means_the_same_in_cruft(template: Path, project: Path, tool: Tool) -> None:

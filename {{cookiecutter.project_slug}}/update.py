@@ -33,6 +33,8 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent
 #: Names the template, its commit and the answers, in cruft's format.
 RECORD = ".cruft.json"
+#: Tells the template's hooks that an update runs them: they then give a new owner no advice.
+UPDATING = "PYNEST_ASYNC_UPDATE"
 #: The template's branches in its clone.
 BRANCH = "refs/remotes/origin/"
 #: A commit that only records a release changes nothing else.
@@ -621,7 +623,7 @@ def render(template: Template, record: dict[str, Any], commit: str, folder: Path
     answers = {name: value for name, value in answers_of(record).items() if name[:1] != "_"}
     with tempfile.TemporaryFile() as said:
         try:
-            with silence(said.fileno()):
+            with hooks_printing_to(said.fileno()):
                 rendered = cookiecutter(
                     str(source),
                     no_input=True,
@@ -678,15 +680,17 @@ def remove_skipped(folder: Path, record: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def silence(file: int) -> Iterator[None]:
-    """Redirect standard output and errors to a file, for the template's hooks too."""
+def hooks_printing_to(file: int) -> Iterator[None]:
+    """Redirect the output of the template's hooks to a file, and tell them about the update."""
     sys.stdout.flush()
     kept = {stream: os.dup(stream) for stream in (1, 2)}
     for stream in kept:
         os.dup2(file, stream)
+    os.environ[UPDATING] = "1"
     try:
         yield
     finally:
+        del os.environ[UPDATING]
         for stream, copy in kept.items():
             os.dup2(copy, stream)
             os.close(copy)
