@@ -465,9 +465,12 @@ def hide(project: Path, _: Path) -> None:
     edit(project, ("README.md", "## Start", "## Changed"))
 
 
-def break_skip(project: Path, _: Path) -> None:
-    edit(project, ("pyproject.toml", "skip = [", "skip = 'src'\nothers = ["))
-    commit(project, "Break it")
+def skip(value: str) -> Callable[[Path, Path], None]:
+    def change(project: Path, _: Path) -> None:
+        edit(project, ("pyproject.toml", "skip = [", f"skip = {value}\nothers = ["))
+        commit(project, "Skip something else")
+
+    return change
 
 
 def delete_branch(project: Path, _: Path) -> None:
@@ -541,7 +544,8 @@ def withdraw_choice(project: Path, fork: Path) -> None:
         ),
         (delete_branch, "the template has no branch 'stable', which `checkout` in .cruft.json"),
         (break_pyproject, r"pyproject.toml is broken \("),
-        (break_skip, "invalid skip 'src' in pyproject.toml: make it a list of paths"),
+        (skip("'src'"), r"invalid skip 'src' under \[tool.cruft\] in pyproject.toml: list rel"),
+        (skip("['/tmp/*']"), r"invalid skip '/tmp/\*' under \[tool.cruft\] in pyproject.toml: "),
         (
             withdraw_choice,
             "invalid database 'sqlite': choose postgresql, mysql, such as database=postgresql",

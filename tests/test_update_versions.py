@@ -339,7 +339,7 @@ def test_skip_means_the_same_in_cruft(template: Path, project: Path, tool: Tool)
 def test_skip_reaches_nothing_outside(project: Path, tool: Tool) -> None:
     outside = project.parent / "outside.txt"
     outside.touch()
-    skip = f'[tool.cruft]\nskip = ["{outside}", "../../outside.txt", "../outside.txt"]\n'
+    skip = '[tool.cruft]\nskip = ["", ".", "../*", "../../outside.txt", "../outside.txt"]\n'
     write(project, {"pyproject.toml": skip})
     commit(project, "Skip")
 

@@ -173,7 +173,7 @@ def split_notes(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Update:
-    """The changes that the template brings, and where they come from."""
+    """The changes that the template brings, and their origin."""
 
     #: The project's last commit.
     base: str
@@ -242,8 +242,8 @@ def main() -> int:
         "options",
         nargs="*",
         metavar="option=value",
-        help="change an option of the template, such as database=postgresql; to=VERSION, to=BRANCH "
-        "or to=COMMIT chooses what to update to",
+        help="change an option of the template, such as database=postgresql; choose the target with "
+        "to=VERSION, to=BRANCH or to=COMMIT",
     )
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--check", action="store_true", help="only say whether there is an update")
@@ -266,14 +266,7 @@ def main() -> int:
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:
-    """Check for an update, show it or make it.
-
-    Args:
-        given: the parsed command line.
-        folder: an empty folder for temporary files.
-
-    Returns:
-        The exit code.
+    """Check for an update, show it or make it; return the exit code.
 
     Raises:
         RejectedError: the update is impossible; the project is unchanged.
@@ -405,13 +398,10 @@ def parse_option(text: str) -> tuple[str, str]:
 
 
 def reject_changes(base: str) -> None:
-    """Check that the repository has nothing but its last commit, and that git sees every change.
-
-    Args:
-        base: the last commit when the update began.
+    """Check that everything is committed, and that `base` is still the last commit.
 
     Raises:
-        RejectedError: there is something else.
+        RejectedError: a file is not committed, or there is a newer commit.
     """
     if git("rev-parse", "--verify", "HEAD").strip() != base:
         raise RejectedError("there is a new commit since the update began; update again")
@@ -466,7 +456,7 @@ def prepare(
     checkout = record.get("checkout")
     after = record | {
         "commit": new,
-        # A tag or a commit here only says where the project began.
+        # A tag or a commit here is only the project's first version.
         "checkout": checkout if checkout and template.find(f"{BRANCH}{checkout}") else None,
         "context": {"cookiecutter": context},
     }
@@ -507,13 +497,7 @@ def clone(record: dict[str, Any], folder: Path) -> Template:
 
 
 def choose(template: Template, current: str, checkout: str | None, target: str | None) -> str:
-    """Choose the commit to update to.
-
-    Args:
-        template: the clone.
-        current: the commit that the project has.
-        checkout: the branch that the project follows, as its record names it.
-        target: a version, branch or commit, if one was given.
+    """Choose the commit to update to: the target if one was given, else the recorded checkout.
 
     Raises:
         RejectedError: there is no such commit, or it is older than the current one.
@@ -538,7 +522,8 @@ def choose(template: Template, current: str, checkout: str | None, target: str |
 def follow(template: Template, checkout: str | None) -> str:
     """Find the newest commit of the branch that the project follows.
 
-    A tag or a commit as `checkout` only says where the project began: nothing is newer on it.
+    A tag or a commit as `checkout` is only the project's first version. Nothing newer is on it, so
+    the project follows the default branch.
 
     Raises:
         RejectedError: the branch is gone.
@@ -600,7 +585,7 @@ def render(template: Template, record: dict[str, Any], commit: str, folder: Path
         template: the clone; the commit is checked out.
         record: its answers are used, but none of the template's private variables.
         commit: the commit to render.
-        folder: where the project's files go; it does not exist yet.
+        folder: the folder for the project's files; it does not exist yet.
 
     Returns:
         The context, private variables included.
@@ -616,8 +601,8 @@ def render(template: Template, record: dict[str, Any], commit: str, folder: Path
     git("checkout", "--quiet", "--force", "--detach", commit, cwd=template.clone)
     source = template.clone / template.inside
     work = Path(tempfile.mkdtemp())
-    # An own configuration: the user's defaults must not answer a new option. cookiecutter writes
-    # the context of each run into the replay folder.
+    # The user's ~/.cookiecutterrc must not set a new option. cookiecutter writes the context of
+    # each run into the replay folder.
     config = {"default_context": {}, "replay_dir": str(work), "cookiecutters_dir": str(work)}
     (work / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
     answers = {name: value for name, value in answers_of(record).items() if name[:1] != "_"}
@@ -667,12 +652,16 @@ def remove_skipped(folder: Path, record: dict[str, Any]) -> None:
         skip = []
     except (ValueError, AttributeError) as error:
         raise RejectedError(f"pyproject.toml is broken ({error})") from None
-    if not isinstance(skip, list) or not all(isinstance(pattern, str) for pattern in skip):
-        raise RejectedError(f"invalid skip {skip!r} in pyproject.toml: make it a list of paths")
+    for pattern in skip if isinstance(skip, list) else [skip]:
+        if pattern is skip or not isinstance(pattern, str) or Path(pattern).is_absolute():
+            raise RejectedError(
+                f"invalid skip {pattern!r} under [tool.cruft] in pyproject.toml: list relative "
+                "paths"
+            )
     for pattern in [*skip, *(record.get("skip") or [])]:
         for path in list(folder.glob(pattern)) if "*" in pattern else [folder / pattern]:
-            if not Path(os.path.normpath(path)).is_relative_to(folder):
-                continue
+            if folder not in Path(os.path.normpath(path)).parents:
+                continue  # outside of the project
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -735,10 +724,6 @@ def worktree(folder: Path, base: str) -> Iterator[Path]:
 def merge(update: Update, tree: Path) -> Merged:
     """Merge an update and its record in a temporary work tree.
 
-    Args:
-        update: the update.
-        tree: the temporary work tree.
-
     Raises:
         RejectedError: git cannot merge it.
     """
@@ -793,11 +778,6 @@ def apply(merged: Merged, tree: Path, top: Path) -> None:
 
     An editor may save a file at any moment, so no step overwrites one. An old file is moved aside,
     then compared with the file that was merged. A new file is created exclusively.
-
-    Args:
-        merged: the merge.
-        tree: the temporary work tree, with the merged files.
-        top: the top of the repository.
 
     Raises:
         RejectedError: a file was saved meanwhile, or is in the way; it stays as it is.
@@ -949,7 +929,7 @@ def take_back(aside: dict[Path, Path], created: dict[Path, Path], top: Path) -> 
     """Undo the update's own changes to files, and nobody else's.
 
     Args:
-        aside: the old files that were moved, by the place to move them back to.
+        aside: the old files that stand aside, by their places.
         created: the sources of the new files, by their places.
         top: the top of the repository.
     """

@@ -68,7 +68,7 @@ def make_project(template: Path, folder: Path) -> Path:
 
 
 def load(project: Path) -> ModuleType:
-    """Import the `update.py` of a project, whatever other one is imported."""
+    """Import the `update.py` of a project, even if another one is imported."""
     spec = importlib.util.spec_from_file_location("update", project / "update.py")
     assert spec
     assert spec.loader
