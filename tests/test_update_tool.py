@@ -29,7 +29,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-#: The settings of a user without a name, with much that could get in the way.
+#: The settings of a user who has no name, and much that could be in the way.
 GITCONFIG = """
 [user]
 useConfigOnly = true
