@@ -96,8 +96,8 @@ class Template:
         """Find the commit of the first name that git knows."""
         for name in names:
             with contextlib.suppress(RejectedError):
-                verify = ("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-                return git(*verify, cwd=self.clone).strip()
+                commit = name + "^{commit}"
+                return git("rev-parse", "--verify", "--quiet", commit, cwd=self.clone).strip()
         return None
 
     def contains(self, commit: str, earlier: str) -> bool:

@@ -19,7 +19,6 @@ FOLDER = "{{cookiecutter.project_slug}}"
 OPTIONS = {
     "project_slug": "app",
     "color": ["red", "blue"],
-    "_copy_without_render": ["update.py"],
 }
 #: The files of its first version.
 FILES = {
