@@ -26,6 +26,8 @@ from .helpers.projects import COMBINATIONS, Combination
 
 WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")
+#: The advice in a message of the update's workflow, which is no command that it runs.
+UPDATE_HINT = "run make update yourself"
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
 
@@ -177,27 +179,45 @@ def test_the_workflow_may_only_read(repository: Path) -> None:
         ] == [False]
 
 
-def test_the_update_alone_may_write(project: Path) -> None:
+def test_update_runs_hooks_without_write_token(project: Path) -> None:
     workflow = read(project / UPDATE)
 
     assert workflow["permissions"] == {}
-    [job] = workflow["jobs"].values()
-    assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
-    assert job["timeout-minutes"] <= 30
-    assert job["steps"][0]["with"] == {"persist-credentials": False}
-    # What the template has run sees no token.
-    assert "env" not in workflow.keys() | job.keys()
-    assert [step["name"] for step in job["steps"] if "env" in step] == ["Open a pull request"]
+    assert "env" not in workflow
+    merge, request = workflow["jobs"]["merge"], workflow["jobs"]["request"]
+    assert set(workflow["jobs"]) == {"merge", "request"}
+    assert merge["permissions"] == {"contents": "read"}
+    # A token would be an expression, in a variable or an input.
+    assert not re.search(r"secrets|token", json.dumps(merge))
+    assert request["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert request["needs"] == "merge"
+    # The job with the token runs git and gh, but nothing that the template has changed.
+    assert [step.get("uses", "").partition("@")[0] for step in request["steps"]] == [
+        "actions/checkout",
+        "actions/download-artifact",
+        "",
+    ]
+    assert not re.search(
+        r"make|uv|python|\./", request["steps"][-1]["run"].replace(UPDATE_HINT, "")
+    )
+    for job in (merge, request):
+        assert job["timeout-minutes"] <= 15
+        assert job["steps"][0]["with"] == {"persist-credentials": False}
 
 
-def test_actions_are_pinned_as_the_templates_own(project: Path) -> None:
+def test_workflows_share_pinned_actions(project: Path) -> None:
     def actions(path: Path) -> set[str]:
         return set(re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8")))
 
-    used = actions(project / WORKFLOW)
+    used, update = actions(project / WORKFLOW), actions(project / UPDATE)
 
-    assert used == actions(project / UPDATE) == actions(TEMPLATE / WORKFLOW)
-    for action in used:
+    assert used == actions(TEMPLATE / WORKFLOW)
+    assert used < update
+    assert {action.partition("@")[0] for action in update - used} == {
+        "actions/download-artifact",
+        "actions/upload-artifact",
+    }
+    for action in update:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 

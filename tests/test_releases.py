@@ -21,8 +21,8 @@ def released(template: Path, tmp_path: Path) -> Path:
     git(template, "clone", "--quiet", str(template), str(clone))
     identify(clone)
     changelog = (clone / "CHANGELOG.md").read_text(encoding="utf-8")
-    paragraph = "## [Unreleased]\n\n### What your project will see\n\nNothing.\n"
-    changelog = changelog.replace("## [Unreleased]\n", paragraph, 1)
+    notes = "## [Unreleased]\n\n### Upgrade notes\n\nNothing.\n"
+    changelog = changelog.replace("## [Unreleased]\n", notes, 1)
     (clone / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
     commit(clone)
     release(clone, "99.0.0")
@@ -84,9 +84,9 @@ def test_incomplete_release_is_reported(released: Path) -> None:
         "CHANGELOG.md and releases.json have other versions, or in another order",
         "1.0 is no version that comes after 100.0.0",
         "pyproject.toml has another version than 1.0",
-        "CHANGELOG.md has no date of 100.0.0, or not what a project will see",
+        "CHANGELOG.md lacks the date or the upgrade notes of 100.0.0",
         "100.0.0 is not in the history; a shallow clone needs git fetch --unshallow",
-        "CHANGELOG.md has no date of 1.0, or not what a project will see",
+        "CHANGELOG.md lacks the date or the upgrade notes of 1.0",
     ]
 
 
@@ -99,7 +99,7 @@ def test_release_rejects_version_unless_later(released: Path, version: str) -> N
 
 
 def test_release_needs_clean_tree_and_changelog(released: Path) -> None:
-    with pytest.raises(SystemExit, match=r"CHANGELOG\.md lacks '### What your project will see'"):
+    with pytest.raises(SystemExit, match=r"CHANGELOG\.md lacks '### Upgrade notes'"):
         release(released, "99.0.1")
     (released / "note").touch()
     with pytest.raises(SystemExit, match="there are changes that are not committed"):

@@ -1,6 +1,6 @@
-"""Updates of every combination, from every released version and from the template as it is here.
+"""Updates from released versions, and from the template as it is here, to the next version.
 
-What an update makes is what the user would have made of a fresh project of the newer version.
+An updated project equals a fresh project of the newer version with the user's own changes in it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import cycle, product
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,9 @@ from .helpers.projects import COMBINATIONS, Combination
 from .helpers.repositories import commit
 from .test_update_tool import Change, contents, edit, outside_skip, start
 
-#: The template as it is here is `HEAD`; each is updated to it, and then to the next one.
-VERSIONS = [*releases(TEMPLATE), "HEAD"]
-
 RECORD, ENVIRONMENT = ".cruft.json", "UV_PROJECT_ENVIRONMENT"
 
-#: What the next version changes. It also adds a file, renames `logs.py`, and deletes a file.
+#: The changes of the next version. It also adds a file, renames `logs.py`, and deletes a file.
 NEXT: list[Change] = [
     ("README.md", "## Schema\n", "## Schema\n\nChanged by the template.\n"),
     ("compose.yaml", "# The service", "# Changed by the template.\n# The service"),
@@ -49,7 +47,7 @@ NEXT: list[Change] = [
     ),
 ]
 
-#: What a user changes in the template's files, where it leaves the project in order.
+#: The changes of a user to the template's files. The project still passes its checks.
 EDITS: list[Change] = [
     ("README.md", "## Start\n", "## Ours\n\nChanged by the user.\n\n## Start\n"),
     ("pyproject.toml", "\n]\n\n[dep", '\n    "httpx>=0.28,<0.29",\n]\n\n[dep'),
@@ -57,9 +55,47 @@ EDITS: list[Change] = [
 ]
 
 
+def choose_legs(versions: list[str]) -> list[tuple[str, Combination]]:
+    """Choose the projects to update: every combination of the newest versions, one of each older.
+
+    Args:
+        versions: the released versions, oldest first. `HEAD` is the template as it is here.
+    """
+    newest = [*versions[-2:], "HEAD"]
+    turns = zip(versions[:-2], cycle(COMBINATIONS), strict=False)
+    return [*turns, *product(newest, COMBINATIONS)]
+
+
+#: The legs of one combination run in one process.
+each_leg = pytest.mark.parametrize(
+    ("version", "combination"),
+    [
+        pytest.param(
+            version, each, id=f"{each}-{version}", marks=pytest.mark.xdist_group(str(each))
+        )
+        for version, each in choose_legs(list(releases(TEMPLATE)))
+    ],
+    indirect=["combination"],
+)
+
+
+def test_each_further_release_adds_one_leg() -> None:
+    versions = [f"0.{number}.0" for number in range(1, 21)]
+
+    legs = choose_legs(versions)
+
+    assert len(legs) == 18 + 3 * 6
+    for version in ["0.19.0", "0.20.0", "HEAD"]:
+        assert [each for name, each in legs if name == version] == COMBINATIONS
+    older = [each for name, each in legs if name in versions[:-2]]
+    # Taken in turn, any six consecutive older versions have all combinations.
+    assert all(set(older[i : i + 6]) == set(COMBINATIONS) for i in range(13))
+    assert {name for name, _ in choose_legs(["0.1.0"])} == {"0.1.0", "HEAD"}
+
+
 @dataclass(frozen=True)
 class History:
-    """A repository of the template, in which each version can be the newest one."""
+    """A repository of the template that can show any version as its newest one."""
 
     template: Path
     commits: dict[str, str]
@@ -70,7 +106,7 @@ class History:
         git(self.template, "checkout", "--quiet", self.commits[version])
 
     def render(self, version: str, combination: Combination) -> Path:
-        """Make a project of a version; it is not to be changed."""
+        """Make a project of a version. Callers must not change it."""
         if (version, combination) not in self.rendered:
             self.show(version)
             result = self.cookies.bake(
@@ -100,10 +136,10 @@ def history(
 
 
 def update(project: Path, *answers: str) -> None:
-    """Update a project, with nothing left to do."""
+    """Update a project, and check that nothing is left to do."""
     run([sys.executable, "update.py", *answers], project)
     assert not [path for path in project.rglob("*") if path.suffix in {".rej", ".orig"}]
-    # git refuses it where a conflict is left.
+    # git refuses to commit a conflict.
     commit(project, "Update")
 
 
@@ -113,9 +149,9 @@ def follow(
     """Update a project up to the next version.
 
     Args:
-        project: what was made of a version.
-        render: makes what it is to be in the files that are the template's.
-        version: the project's.
+        project: a project of the version.
+        render: makes a project with the expected files of the template.
+        version: the project's version.
         show: makes a version the newest one.
     """
     theirs = outside_skip(render(version))
@@ -123,7 +159,7 @@ def follow(
         before = contents(project)
         mine = {name: before[name] for name in before.keys() - theirs.keys()}
         newer = outside_skip(render(target))
-        # What changes nothing in a project is no update, and not recorded.
+        # A version that changes no file is no update, and isn't recorded.
         if newer | {RECORD: theirs[RECORD]} != theirs:
             theirs = newer
         show(target)
@@ -133,8 +169,8 @@ def follow(
         assert contents(project) == theirs | mine
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_an_update_of_any_version_is_a_fresh_project(
+@each_leg
+def test_update_of_any_version_equals_fresh_project(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
     def render(version: str) -> Path:
@@ -143,11 +179,11 @@ def test_an_update_of_any_version_is_a_fresh_project(
     follow(start(render(version), tmp_path / "my-app"), render, version, history.show)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_an_option_changes_and_changes_back(
+@each_leg
+def test_option_changes_and_changes_back(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
-    """Change to the combination before, another for each: between any two databases, and styles."""
+    """Change to the combination before: all databases and styles have their turn."""
     other = COMBINATIONS[COMBINATIONS.index(combination) - 1]
     project = start(history.render(version, combination), tmp_path / "my-app")
     before = contents(project)
@@ -162,7 +198,7 @@ def test_an_option_changes_and_changes_back(
 
 
 def change(created: Path, folder: Path) -> Path:
-    """Copy a project, and change what is the template's in it, as its user does."""
+    """Copy a project, and change files of the template like a user."""
     shutil.copytree(created, folder)
     edit(folder, *EDITS)
     (folder / "deploy").mkdir()
@@ -172,11 +208,11 @@ def change(created: Path, folder: Path) -> Path:
 
 
 def live_in(project: Path, *, deployed: bool) -> None:
-    """Take out `examples`, as the README says, and make a module.
+    """Remove `examples`, as the README says, and make a module.
 
     Args:
-        project: what is changed.
-        deployed: whether its migration was applied, so that another one has to drop the table.
+        project: the project to change.
+        deployed: whether its migration was applied, so that another migration drops the table.
     """
     for folder in ("src/examples", "tests/examples"):
         shutil.rmtree(project / folder)
@@ -199,7 +235,7 @@ def live_in(project: Path, *, deployed: bool) -> None:
 
 @pytest.fixture
 def variables(combination: Combination, project: Path, settings: dict[str, str]) -> dict[str, str]:
-    """Install what a project of the template as it is here needs, for another one to use."""
+    """Install the dependencies of a project of the template as it is here, for another project."""
     run("uv sync --quiet", project)
     return settings | {
         f"{combination.database.upper()}_DB_NAME": "configured",
@@ -209,8 +245,8 @@ def variables(combination: Combination, project: Path, settings: dict[str, str])
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_project_of_any_version_is_lived_in_and_updated(
+@each_leg
+def test_edited_project_of_any_version_updates(
     version: str,
     combination: Combination,
     history: History,
@@ -233,3 +269,37 @@ def test_a_project_of_any_version_is_lived_in_and_updated(
     assert "OrdersModule" in (project / "src" / "app_module.py").read_text(encoding="utf-8")
     tests = "tests/orders tests/test_app.py tests/core/test_migrations.py"
     assert re.search(r"\d+ passed", run(f"uv run pytest {tests}", project, **variables))
+
+
+@pytest.mark.parametrize("clone", [False, True], ids=["lived-in", "fresh-clone"])
+def test_plain_cruft_updates_a_released_project(
+    history: History, tmp_path: Path, *, clone: bool
+) -> None:
+    """Update with the command of cruft itself, which merges by `git apply`."""
+    combination, version = COMBINATIONS[0], next(iter(releases(TEMPLATE)))
+    project = start(history.render(version, combination), tmp_path / "my-app")
+    edit(project, *EDITS)
+    live_in(project, deployed=False)
+    commit(project, "Live in it")
+    if clone:
+        git(tmp_path, "clone", "--quiet", project.as_uri(), str(tmp_path / "clone" / "my-app"))
+        project = tmp_path / "clone" / "my-app"
+    before = contents(project)
+    mine = before.keys() - contents(history.render(version, combination)).keys()
+    history.show("HEAD")
+
+    run(["cruft", "update", "--skip-apply-ask"], project)
+
+    assert not [path for path in project.rglob("*") if path.suffix in {".rej", ".orig"}]
+    commit(project, "Update")
+    after = contents(project)
+    fresh = contents(history.render("HEAD", combination))
+    edited = {name for name, _, _ in EDITS} | {"src/app_module.py"}
+    for name in outside_skip(history.render("HEAD", combination)).keys() - edited:
+        assert after[name] == fresh[name], name
+    for name in edited:
+        assert re.search(rb"(?i)changed by the user|httpx", after[name]), name
+    assert {name: after[name] for name in mine} == {name: before[name] for name in mine}
+    # The project's own tool agrees.
+    printed = run([sys.executable, "update.py", "--check"], project)
+    assert printed == "Up to date with the template.\n"

@@ -1,7 +1,7 @@
-"""`update.py` in a rendered project: what it does to a project that has been lived in.
+"""`update.py` in a rendered project: merges, reports, versions, rejections and the workflow.
 
-The next versions of the template are made here. The tool runs in this environment, which has cruft;
-one test has uv make the one that it asks for.
+The tests make the next versions of the template. The tool runs in this environment; one test lets
+uv create the environment that it asks for.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools.releases import release
 from tools.template import SOURCE, environment, files, git, run
 
 from .helpers.projects import as_given
-from .helpers.repositories import commit
+from .helpers.repositories import commit, identify
 
 #: The settings of a user who has no name, and much that could be in the way.
 GITCONFIG = """
@@ -45,7 +46,7 @@ ui = always
 
 Change = tuple[str, str, str]
 
-#: What the next version of the template changes: a file, and what in it becomes what.
+#: The changes of the next version of the template: a file, the old text, the new text.
 CHANGES: list[Change] = [
     (".editorconfig", "root = true", "root = true\n# Changed by the template."),
     (".gitignore", "# Editors", "*.changed\n\n# Editors"),
@@ -55,11 +56,11 @@ CHANGES: list[Change] = [
     ("src/core/logs.py", '"""', '"""Changed by the template. '),
     ("src/core/paging.py", '"""', '"""Changed by the template. '),
 ]
-#: It also adds a file, renames one that it changes, and deletes one.
-ADDED, DELETED = "src/core/added.py", "src/core/middleware.py"
+#: It also adds a file, renames a changed file, and deletes one.
+ADDED, ADDED_FOLDER, DELETED = "src/core/added.py", "folder/added.txt", "src/core/middleware.py"
 RENAMED = "src/core/logs.py", "src/core/renamed.py"
 
-#: What a user changed meanwhile.
+#: The changes of a user in the meantime.
 EDITS: list[Change] = [
     ("Dockerfile", "FROM", "# Changed by the user.\nFROM"),
     ("README.md", "## Logs", "## Ours\n\nChanged by the user.\n\n## Logs"),
@@ -77,7 +78,7 @@ def edit(folder: Path, *changes: Change) -> None:
 
 
 def contents(project: Path) -> dict[str, bytes]:
-    """Read a project's files, but not what git keeps of them."""
+    """Read a project's files, without the repository."""
     return {
         path.as_posix(): (project / path).read_bytes()
         for path in files(project)
@@ -87,24 +88,26 @@ def contents(project: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Keep git and cookiecutter from the settings of who runs the tests."""
+    """Hide the tester's own settings from git and cookiecutter."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(GITCONFIG)
     (home / ".cookiecutterrc").write_text("default_context: {database: mysql, author_name: Eve}")
-    # What is left there is seen.
+    # The tests look for temporary files here.
     (home / "tmp").mkdir()
     return {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "TMPDIR": str(home / "tmp")}
 
 
 @pytest.fixture(scope="session")
 def template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the next version of the template; the present one is tagged `first`."""
+    """Make the next version of the template. The tag `first` is the present one."""
     later = tmp_path_factory.mktemp("later") / "pynest-async"
     git(template, "clone", "--quiet", str(template), str(later))
     git(later, "tag", "first")
     source = later / SOURCE.name
     edit(source, *CHANGES)
     (source / ADDED).write_text('"""Added by the template."""\n')
+    (source / ADDED_FOLDER).parent.mkdir()
+    (source / ADDED_FOLDER).write_text("Added by the template.\n")
     (source / RENAMED[0]).rename(source / RENAMED[1])
     (source / DELETED).unlink()
     commit(later, "Second")
@@ -116,7 +119,7 @@ Create = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def create(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Create:
-    """Have cruft make a project of a version of the template."""
+    """Make a project of a version of the template with cruft."""
 
     def create(*version: str, **answers: str) -> Path:
         folder = tmp_path_factory.mktemp("created")
@@ -147,7 +150,7 @@ def second(create: Create) -> Path:
 
 @pytest.fixture
 def project(first: Path, tmp_path: Path) -> Path:
-    """Commit a project of the present version, as its user is told to."""
+    """Commit a project of the present version, as the hook advises."""
     return start(first, tmp_path / "my-app")
 
 
@@ -163,7 +166,7 @@ Update = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def update(settings: dict[str, str]) -> Update:
-    """Run the tool in a project, and see that it leaves nothing behind."""
+    """Run the tool in a project, and check that it leaves no temporary file."""
 
     def update(project: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
@@ -184,7 +187,7 @@ def update(settings: dict[str, str]) -> Update:
 
 
 def sections(report: str) -> dict[str, set[str]]:
-    """Read the files that a report lists, by the beginning of what it says of them."""
+    """Read the files in a report by the beginning of their title."""
     return {
         re.split("[.:]", title)[0]: set(re.findall("`(.*)`", names))
         for title, names in re.findall(r"^(\w.*:)\n\n((?:- .*\n)+)", report, re.MULTILINE)
@@ -203,13 +206,13 @@ def outside_skip(project: Path) -> dict[str, bytes]:
     }
 
 
-def test_an_update_makes_what_is_made_anew(project: Path, second: Path, update: Update) -> None:
+def test_update_equals_a_fresh_project(project: Path, second: Path, update: Update) -> None:
     report = update(project).stdout
 
     assert contents(project) == contents(second)
     assert sections(report) == {
         "Changed": {name for name, _, _ in CHANGES} - {RENAMED[0]},
-        "Added": {ADDED, RENAMED[1]},
+        "Added": {ADDED, ADDED_FOLDER, RENAMED[1]},
         "Deleted": {DELETED, RENAMED[0]},
     }
     assert "make lock" in report
@@ -222,14 +225,12 @@ def test_an_update_makes_what_is_made_anew(project: Path, second: Path, update: 
 
 
 @pytest.mark.parametrize("kind", ["plain", "crlf", "monorepo"])
-def test_a_project_keeps_what_its_user_did(
-    kind: str, first: Path, tmp_path: Path, update: Update
-) -> None:
+def test_update_keeps_every_edit(kind: str, first: Path, tmp_path: Path, update: Update) -> None:
     top = tmp_path / "repository"
     place = "services/mein café (neu)/" if kind == "monorepo" else ""
     project = Path(shutil.copytree(first, top / place))
     if kind == "monorepo":
-        # Of the same template: no file of it is one that was renamed.
+        # A second project of the template: its files must not pass for renamed ones.
         shutil.copytree(first, top / "services" / "other")
     git(top, "init", "--quiet")
     edit(project, *EDITS)
@@ -257,10 +258,12 @@ def test_a_project_keeps_what_its_user_did(
     assert sections(report) == {
         "Deleted by you, but changed by the template": {f"{place}.editorconfig"},
         "Changed": changed,
-        "Added": {place + ADDED, place + RENAMED[1]},
+        "Added": {place + name for name in (ADDED, ADDED_FOLDER, RENAMED[1])},
         "Deleted": {place + DELETED, place + RENAMED[0]},
     }
-    assert after.keys() - before.keys() == {place + ADDED, place + RENAMED[1]}
+    assert after.keys() - before.keys() == {
+        place + name for name in (ADDED, ADDED_FOLDER, RENAMED[1])
+    }
     assert before.keys() - after.keys() == {place + DELETED, place + RENAMED[0]}
     for name in before.keys() & after.keys():
         assert (before[name] != after[name]) is (name in {*changed, f"{place}.cruft.json"}), name
@@ -287,10 +290,11 @@ def follow(project: Path, template: Path) -> None:
 def fork(template: Path, tmp_path: Path) -> Path:
     """Clone the next version of the template, to change it again."""
     git(template, "clone", "--quiet", str(template), str(tmp_path / "fork"))
+    identify(tmp_path / "fork")
     return tmp_path / "fork"
 
 
-def test_a_later_update_begins_with_a_fresh_clone(
+def test_update_works_in_a_fresh_clone(
     project: Path, fork: Path, tmp_path: Path, update: Update
 ) -> None:
     edit(project, *EDITS)
@@ -316,7 +320,7 @@ def test_a_later_update_begins_with_a_fresh_clone(
         assert "Changed by the user." in text
 
 
-def test_says_what_needs_a_hand(project: Path, second: Path, update: Update) -> None:
+def test_report_lists_conflicts(project: Path, second: Path, update: Update) -> None:
     edit(
         project,
         ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"),
@@ -337,14 +341,14 @@ def test_says_what_needs_a_hand(project: Path, second: Path, update: Update) -> 
         "Conflicts": {"README.md", ADDED},
         "Deleted by the template, but changed by you": {DELETED},
         "Changed": others,
-        "Added": {RENAMED[1]},
+        "Added": {ADDED_FOLDER, RENAMED[1]},
         "Deleted": {RENAMED[0]},
     }
     after = contents(project)
     for name in {*others, RENAMED[1], ".cruft.json"}:
         assert after[name] == contents(second)[name]
-    refused = update(project, code=1).stderr
-    assert "not all is committed" in refused
+    rejected = update(project, code=1).stderr
+    assert "is not committed; commit it" in rejected
     with pytest.raises(AssertionError, match="unmerged"):
         commit_as_it_is(project)
     git(project, "reset", "--hard")
@@ -355,7 +359,7 @@ def commit_as_it_is(project: Path) -> None:
     git(project, "-c", "user.name=Tests", "-c", "user.email=tests@example.com", "commit", "-m", "x")
 
 
-def test_says_what_both_renamed(project: Path, update: Update) -> None:
+def test_report_lists_files_renamed_twice(project: Path, update: Update) -> None:
     (project / RENAMED[0]).rename(project / "src" / "ours.py")
     commit(project, "Rename")
 
@@ -365,7 +369,7 @@ def test_says_what_both_renamed(project: Path, update: Update) -> None:
     assert "Changed by the template." in (project / "src" / "ours.py").read_text(encoding="utf-8")
 
 
-def test_a_diff_changes_nothing(project: Path, update: Update) -> None:
+def test_diff_changes_nothing(project: Path, update: Update) -> None:
     edit(project, ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"))
     commit(project, "Edit")
     before = contents(project)
@@ -384,15 +388,15 @@ def test_a_diff_changes_nothing(project: Path, update: Update) -> None:
     assert contents(project) == before
 
 
-def test_a_check_says_whether_there_is_an_update(
+def test_check_reports_whether_an_update_exists(
     project: Path, second: Path, fork: Path, tmp_path: Path, update: Update
 ) -> None:
     before = contents(project)
     found = update(project, "--check", code=1).stdout
-    assert re.fullmatch(r"There is an update of 10 files \(.*\): `uv run update.py`\n", found)
+    assert re.fullmatch(r"There is an update of 11 files \(.*\): `uv run update.py`\n", found)
     assert contents(project) == before
 
-    # Who has uncommitted changes may ask; and what changes nothing in a project is no update.
+    # A check allows uncommitted changes. A commit that changes no file is no update.
     newest = start(second, tmp_path / "newest")
     follow(newest, fork)
     edit(fork, ("README.md", "# pynest-async", "# Changed"))
@@ -402,7 +406,7 @@ def test_a_check_says_whether_there_is_an_update(
     assert found == "Up to date with the template.\n"
 
 
-def test_keeps_text_that_looks_like_a_template(
+def test_update_keeps_text_that_resembles_templates(
     create: Create, tmp_path: Path, update: Update
 ) -> None:
     name = "{ 7 * 7 } 'Tea' {raw} \\ ü 🫖"
@@ -438,18 +442,44 @@ def add(project: Path, _: Path) -> None:
 
 
 def ignore(project: Path, _: Path) -> None:
-    """Ignore a file that the template adds."""
+    """Make git ignore a file that the template adds."""
     (project / ".git" / "info" / "exclude").write_text(f"/{ADDED}\n")
     (project / ADDED).write_text("Mine.\n")
 
 
+def link(project: Path, _: Path) -> None:
+    """Put a link in place of a folder that the template adds to."""
+    outside = project.parent / "outside"
+    outside.mkdir()
+    (project / ".git" / "info" / "exclude").write_text("/folder\n")
+    (project / "folder").symlink_to(outside)
+
+
+def hide(project: Path, _: Path) -> None:
+    """Change a file that git is told not to look at."""
+    git(project, "update-index", "--skip-worktree", "README.md")
+    edit(project, ("README.md", "## Start", "## Changed"))
+
+
+def skip(value: str) -> Callable[[Path, Path], None]:
+    def change(project: Path, _: Path) -> None:
+        edit(project, ("pyproject.toml", "skip = [", f"skip = {value}\nothers = ["))
+        commit(project, "Skip something else")
+
+    return change
+
+
+def delete_branch(project: Path, _: Path) -> None:
+    record('"checkout": ".*?"', '"checkout": "stable"')(project, _)
+
+
 def lock(project: Path, _: Path) -> None:
-    """Do as if git were busy."""
+    """Let another git command seem to run."""
     (project / ".git" / "index.lock").touch()
 
 
 def fail_at_the_end(project: Path, _: Path) -> None:
-    """Have git refuse `.cruft.json`, which is what comes after the merge."""
+    """Make git fail on `.cruft.json`, the last file of a merge."""
     (project / ".git" / "info" / "attributes").write_text(".cruft.json filter=none\n")
     for name, value in {"clean": "false", "smudge": "cat", "required": "true"}.items():
         git(project, "config", f"filter.none.{name}", value)
@@ -485,48 +515,56 @@ def withdraw_choice(project: Path, fork: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (unlink_git, "fatal: not a git repository .*; put the project into a repository"),
+        (unlink_git, "fatal: not a git repository .*; run `git init` and commit the project first"),
         (uncommit, "nothing is committed yet; commit the project first"),
-        (change, "not all is committed, such as README.md; commit it, or"),
-        (add, "not all is committed, such as notes.txt; commit it, or"),
-        (ignore, f"{ADDED} is in the way of the template's, and git does not track it; move"),
+        (change, "README.md is not committed; commit it, or"),
+        (add, "notes.txt is not committed; commit it, or"),
+        (ignore, f"{ADDED} is in the way of the template's {ADDED}, and git does not track it"),
+        (link, "folder is in the way of the template's folder/added.txt, and git does not track"),
+        (hide, "git does not look for changes to README.md; end that with `git update-index "),
         (lock, "fatal: Unable to create '.*index.lock': File exists"),
         (fail_at_the_end, "error: external filter 'false' failed"),
-        (unlink_record, ".cruft.json is missing, which says"),
-        (record("{", "<<<<<<< {"), ".cruft.json is broken; take the last one"),
-        (record('"commit"', '"committed"'), ".cruft.json is broken; take the last one"),
-        (record('"cookiecutter"', '"other"'), ".cruft.json is broken; take the last one"),
-        (record('(?s)"context".*}', '"context": []'), ".cruft.json is broken; take the last"),
-        (record("(?s).*", "[]"), ".cruft.json is broken; take the last one"),
+        (unlink_record, ".cruft.json is missing, so the template is unknown; create it with"),
+        (record("{", "<<<<<<< {"), ".cruft.json is broken; restore a good one that"),
+        (record('"commit"', '"committed"'), ".cruft.json is broken; restore a good one"),
+        (record('"cookiecutter"', '"other"'), ".cruft.json is broken; restore a good one"),
+        (record('(?s)"context".*}', '"context": []'), ".cruft.json is broken; restore"),
+        (record("(?s).*", "[]"), ".cruft.json is broken; restore a good one"),
         (
             record("pynest-async", "none"),
-            r"the template cannot be cloned \(fatal: .*none.*\); see",
+            r"git cannot clone the template \(fatal: .*none.*\); check `template` in",
         ),
         (
             record('t": "[0-9a-f]+', f't": "{"0" * 40}'),
-            f"the template has no commit {'0' * 40} any",
+            f"the template has no commit {'0' * 40} any more; set `commit` in",
         ),
-        (break_pyproject, r"pyproject.toml or .cruft.json cannot be read or does not fit the "),
+        (delete_branch, "the template has no branch 'stable', which `checkout` in .cruft.json"),
+        (break_pyproject, r"pyproject.toml is broken \("),
+        (skip("'src'"), r"invalid skip 'src' under \[tool.cruft\] in pyproject.toml: list rel"),
+        (skip("['/tmp/*']"), r"invalid skip '/tmp/\*' under \[tool.cruft\] in pyproject.toml: "),
         (
             withdraw_choice,
-            "database: 'sqlite' is no choice; give one of postgresql, mysql, such",
+            "invalid database 'sqlite': choose postgresql, mysql, such as database=postgresql",
         ),
-        ("databse=mysql", "there is no option 'databse'; there are project_name, "),
-        ("_template=x", "there is no option '_template'; there are project_name, "),
-        ("database=oracle", "database: 'oracle' is no choice; give one of sqlite, postg"),
-        ("mysql", "'mysql' is no answer; give one such as database=postgresql"),
+        ("databse=mysql", "unknown option 'databse': choose project_name, "),
+        ("_template=x", "unknown option '_template': choose project_name, "),
+        ("database=oracle", "invalid database 'oracle': choose sqlite, postg"),
+        ("mysql", "invalid option 'mysql': write option=value, such as database=postgresql"),
         ("author_email=me", "the template cannot be rendered: invalid author_email 'me': use"),
+        ("to=", "invalid to=: the template has no such version, branch or commit; choose one such"),
+        ("to=9.9.9", "invalid to=9.9.9: the template has no such version, branch or commit; "),
+        ("to=0.1.0", r"invalid to=0.1.0: it is older than .* \(`.*`\), which this project has"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_refuses_in_one_line_what_cannot_be(
+def test_rejection_is_one_line_and_changes_nothing(
     given: Callable[[Path, Path], None] | str,
     message: str,
     project: Path,
     fork: Path,
     update: Update,
 ) -> None:
-    """Give a word of the command line, or do something to the project and the template before."""
+    """Try a word on the command line, or a change of the project and the template."""
     arguments = [given] if isinstance(given, str) else []
     if not isinstance(given, str):
         given(project, fork)
@@ -542,58 +580,104 @@ def test_refuses_in_one_line_what_cannot_be(
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_make_runs_it_in_an_environment_of_its_own(project: Path) -> None:
-    with pytest.raises(AssertionError, match="There is an update of 10 files"):
-        run("make update-check", project)
-    assert "+++ b/src/core/added.py" in run("make update-diff", project)
+def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
+    """Run the README's commands, with uv and its environment for `update.py`."""
+    heading = "### Upgrade notes\n\n"
+    edit(fork, ("CHANGELOG.md", heading, f"{heading}- Changed by the template.\n"))
+    commit(fork, "Note it")
+    release(fork, "99.0.0")
+    follow(project, fork)
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Updates\n")[2].partition("### By pull request")[0]
+    commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
+    assert len(commands) == 8
+    head = git(fork, "rev-parse", "--short=7", "HEAD~1")
 
-    report = run("make --silent update database=mysql 'project_name=Tea Shop'", project)
-
-    assert {ADDED, "src/config.py"} < sections(report)["Added"] | sections(report)["Changed"]
+    for command in commands:
+        given = command.replace("0.2.0", "99.0.0").replace("1a2b3c4", head)
+        if command == "make update-check":
+            with pytest.raises(
+                AssertionError, match=r"There is an update of 11 files \(.* 99.0.0 "
+            ):
+                run(given, project)
+            continue
+        report = run(given, project)
+        if command == "make update-diff":
+            assert "+++ b/src/core/added.py" in report
+            assert not git(project, "status", "--porcelain")
+            continue
+        assert "### 99.0.0\n\n- Changed by the template.\n\n" in report
+        assert ADDED in sections(report)["Added"]
+        if "database" in command:
+            assert "src/config.py" in sections(report)["Changed"]
+        if "Grace" in command:
+            assert "# Grace's App" in (project / "README.md").read_text(encoding="utf-8")
+        git(project, "reset", "--quiet", "--hard")
+    # Blanks in a value pass through make.
+    run("make --silent update 'project_name=Tea Shop'", project)
     assert "# Tea Shop" in (project / "README.md").read_text(encoding="utf-8")
     assert not (project / ".venv").exists()
 
 
 @pytest.fixture
 def runner(project: Path, settings: dict[str, str], tmp_path: Path) -> Callable[..., list[str]]:
-    """Run the steps of the workflow, with a folder for GitHub and a `gh` that only notes what."""
+    """Run the workflow's two jobs, with a folder for GitHub and a `gh` that only takes notes.
+
+    The second job starts from a fresh clone. It gets the first one's files, but not its tools.
+    """
     git(tmp_path, "clone", "--quiet", "--bare", str(project), str(tmp_path / "origin"))
     tools = tmp_path / "tools"
-    tools.mkdir()
+    for name in ("merge", "request", "artifact"):
+        (tools / name).mkdir(parents=True)
     noted = tools / "noted"
-    gh = tools / "gh"
-    gh.write_text(f'#!/bin/sh\nshift; echo "$@" >> {noted}\n[ "$1" = list ] && echo "$OPEN" || :\n')
-    make = tools / "make"
-    make.write_text(f'#!/bin/sh\n[ "$*" = "--silent update" ] && exec {sys.executable} update.py\n')
-    for tool in (gh, make):
-        tool.chmod(0o755)
+    scripts = {
+        "request/gh": f'shift; echo "$@" >> {noted}\n[ "$1" = list ] && echo "$OPEN" || :\n',
+        "merge/make": f'[ "$*" = "--silent update" ] && exec {sys.executable} update.py\n',
+    }
+    for name, text in scripts.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}")
+        (tools / name).chmod(0o755)
     git(project, "remote", "add", "origin", str(tmp_path / "origin"))
     workflow = yaml.safe_load((project / ".github/workflows/update.yml").read_text("utf-8"))
-    [job] = workflow["jobs"].values()
-    steps = [step["run"] for step in job["steps"] if "run" in step]
 
-    def runner(**variables: str) -> list[str]:
+    def job(name: str, folder: Path, **variables: str) -> str:
+        """Run the commands of a job; return its outputs."""
+        (tools / name / "outputs").write_text("")
         variables = {
             **settings,
-            "OPEN": "",
-            "MAY_CHANGE_WORKFLOWS": "true",
+            "GITHUB_OUTPUT": str(tools / name / "outputs"),
             "GITHUB_RUN_ID": "7",
-            "PATH": f"{tools}:{os.environ['PATH']}",
-            "RUNNER_TEMP": str(tools),
+            "PATH": f"{tools / name}:{os.environ['PATH']}",
+            "RUNNER_TEMP": str(tools / "artifact"),
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "commit.gpgSign",
             "GIT_CONFIG_VALUE_0": "false",
             **variables,
         }
-        for step in steps:
-            run(["bash", "-e", "-c", step], project, **variables)
+        for step in workflow["jobs"][name]["steps"]:
+            if "run" in step:
+                run(["bash", "-e", "-c", step["run"]], folder, **variables)
+        return (tools / name / "outputs").read_text()
+
+    def runner(**variables: str) -> list[str]:
+        noted.write_text("")
+        shutil.rmtree(tools / "artifact")
+        (tools / "artifact").mkdir()
+        git(project, "push", "--quiet", "origin", "HEAD:main")
+        assert workflow["jobs"]["request"]["if"] == "needs.merge.outputs.updated == 'true'"
+        if job("merge", project) == "updated=true\n":
+            fresh = tools / "fresh"
+            shutil.rmtree(fresh, ignore_errors=True)
+            git(tmp_path, "clone", "--quiet", "--branch=main", str(tmp_path / "origin"), str(fresh))
+            variables = {"OPEN": "", "MAY_CHANGE_WORKFLOWS": "true", **variables}
+            job("request", fresh, **variables)
         return [line for line in noted.read_text().splitlines() if line.startswith("create")]
 
     return runner
 
 
 @pytest.mark.parametrize("conflict", [False, True])
-def test_the_workflow_opens_a_pull_request(
+def test_workflow_opens_a_pull_request(
     project: Path, tmp_path: Path, runner: Callable[..., list[str]], *, conflict: bool
 ) -> None:
     if conflict:
@@ -608,12 +692,12 @@ def test_the_workflow_opens_a_pull_request(
     pushed = git(tmp_path / "origin", "show", "template-update-7:README.md")
     assert ("\n<<<<<<< " in pushed) is conflict
     assert "Changed by the template." in pushed
-    report = (tmp_path / "tools" / "report.md").read_text(encoding="utf-8")
+    report = (tmp_path / "tools/artifact/update/report.md").read_text(encoding="utf-8")
     assert sections(report)["Deleted"] == {DELETED, RENAMED[0]}
     assert report.startswith("Updated from the template (")
 
 
-def test_the_workflow_opens_none_that_it_should_not(
+def test_workflow_opens_no_second_request(
     project: Path, tmp_path: Path, fork: Path, runner: Callable[..., list[str]]
 ) -> None:
     assert runner(OPEN="main\ntemplate-update-6") == []
@@ -628,6 +712,6 @@ def test_the_workflow_opens_none_that_it_should_not(
     git(project, "reset", "--quiet", "--hard")
 
     follow(project, tmp_path / "none")
-    with pytest.raises(AssertionError, match="the template cannot be cloned"):
+    with pytest.raises(AssertionError, match="git cannot clone the template"):
         runner()
     assert "template-update" not in git(tmp_path / "origin", "branch")

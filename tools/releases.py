@@ -19,8 +19,8 @@ from cookiecutter.prompt import prompt_for_config
 
 from .template import TEMPLATE, git
 
-#: What each version's part of the CHANGELOG says to whoever has a project.
-PARAGRAPH = "### What your project will see\n\n"
+#: The part of each version's CHANGELOG entry that `update.py` shows to a project's owner.
+NOTES = "### Upgrade notes\n\n"
 
 
 def releases(template: Path) -> dict[str, str]:
@@ -78,9 +78,9 @@ def problems(template: Path) -> Iterator[str]:
         if f'\nversion = "{versions[-1]}"\n' not in pyproject:
             yield f"pyproject.toml has another version than {versions[-1]}"
     for version, commit in released.items():
-        head, _, paragraph = said.get(version, "").partition(PARAGRAPH)
-        if not re.match(r" - \d{4}-\d{2}-\d{2}\n", head) or not re.match(r"[^\s#]", paragraph):
-            yield f"CHANGELOG.md has no date of {version}, or not what a project will see"
+        head, _, notes = said.get(version, "").partition(NOTES)
+        if not re.match(r" - \d{4}-\d{2}-\d{2}\n", head) or not re.match(r"[^\s#]", notes):
+            yield f"CHANGELOG.md lacks the date or the upgrade notes of {version}"
         try:
             git(template, "merge-base", "--is-ancestor", commit, "HEAD")
         except AssertionError:
@@ -96,8 +96,8 @@ def release(template: Path, version: str) -> None:
         sys.exit(f"{version!r} is no version, or none that comes after those in releases.json")
     if git(template, "status", "--porcelain"):
         sys.exit("there are changes that are not committed")
-    if PARAGRAPH not in changes(template).get("Unreleased", ""):
-        sys.exit(f"CHANGELOG.md lacks {PARAGRAPH.strip()!r} in [Unreleased]")
+    if NOTES not in changes(template).get("Unreleased", ""):
+        sys.exit(f"CHANGELOG.md lacks {NOTES.strip()!r} in [Unreleased]")
 
     released[version] = git(template, "rev-parse", "HEAD")
     (template / "releases.json").write_text(json.dumps(released, indent=2) + "\n", "utf-8")

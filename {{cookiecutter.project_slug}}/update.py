@@ -1,19 +1,11 @@
 # /// script
-# requires-python = ">=3.10"
-# dependencies = [
-#     "cookiecutter>=2.7,<3",
-#     "cruft==2.16.0",
-#     "gitpython>=3.1,<4",
-#     # cruft breaks with newer ones.
-#     "click>=8,<9",
-#     "typer>=0.15,<0.26",
-# ]
+# requires-python = ">=3.11"
+# dependencies = ["cookiecutter>=2.7,<3"]
 # ///
-"""Update this project from its template: `uv run update.py`, as the README says.
+"""Update this project from its template: `uv run update.py`. The README says more.
 
-cruft renders the template twice, as this project last saw it and as it is now, and git merges the
-difference as it merges a branch. `cruft update` itself applies a patch: one file that does not take
-it can keep it from all the others, and a conflict counts as success.
+cookiecutter renders the template twice: as this project last saw it, and as it is now. git merges
+the difference like a branch, in a temporary work tree. Only the finished merge reaches the project.
 """
 
 from __future__ import annotations
@@ -23,9 +15,15 @@ import contextlib
 import json
 import os
 import re
+import secrets
+import shutil
+import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import time
+import tomllib
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -33,26 +31,35 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent
-#: Where cruft keeps what template the project is from, which commit of it, and the answers.
+#: Names the template, its commit and the answers, in cruft's format.
 RECORD = ".cruft.json"
+#: Tells the template's hooks that an update runs them: they then give a new owner no advice.
+UPDATING = "PYNEST_ASYNC_UPDATE"
+#: The template's branches in its clone.
+BRANCH = "refs/remotes/origin/"
+#: A commit that only records a release changes nothing else.
+RELEASE_FILES = {"CHANGELOG.md", "pyproject.toml", "releases.json"}
 
-#: The merge is the same whatever the user has set for others.
+#: The user's own settings must not change how git merges.
 MERGE = ["-c", "merge.directoryRenames=false", "-c", "merge.renames=true", "-c", "rerere.enabled=0"]
-#: Take the line ends that cruft writes.
+#: Rendered files have LF, which `core.safecrlf` would reject in a repository with CRLF.
 LENIENT = ["-c", "core.safecrlf=false"]
 AUTHOR = {
-    f"GIT_{who}_{what}": "template" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    f"GIT_{role}_{key}": "template" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
 }
+#: A git hook or `git rebase --exec` sets these; they would redirect every git command.
+REDIRECTING = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
+#: Seconds to wait for `index.lock`: an editor's own `git status` holds it for a moment.
+LOCK_TIMEOUT = 1.0
 
-#: What a merge may do to a file: the first of them leave something to do.
+#: The kinds of changed files, with their titles in the report. The first three need the user.
 LEFT_TO_DO = {
     "conflict": "Conflicts. Choose between `<<<<<<<` and `>>>>>>>`, then `git add` the file:",
     "renamed": (
-        "Renamed by you and by the template. `git add` what is to stay, `git rm` what is not:"
+        "Renamed by you and by the template. `git add` the file to keep, `git rm` the others:"
     ),
     "kept": (
-        "Deleted by the template, but changed by you. `git add` what is to stay, `git rm` what is "
-        "not:"
+        "Deleted by the template, but changed by you. `git add` a file to keep it, or `git rm` it:"
     ),
 }
 KINDS = LEFT_TO_DO | {
@@ -61,71 +68,182 @@ KINDS = LEFT_TO_DO | {
     "A": "Added:",
     "D": "Deleted:",
 }
-#: Where git could not merge, by who has the file: 1 is what both had, 2 the user, 3 the template.
+#: The kind of a file that git could not merge, by the stages in the index: 1 is the common
+#: ancestor's file, 2 the user's, 3 the template's. Any other combination is a conflict.
 STAGES = {"12": "kept", "13": "dropped", "1": "renamed", "2": "renamed", "3": "renamed"}
 
-#: What a merge did: the files of each kind, as paths from the repository's top.
+#: The files of each kind, as paths from the top of the repository.
 Outcome = dict[str, list[str]]
 
 
-class RefusedError(Exception):
-    """An update that cannot be made; the message is one line that says why and what would work."""
+class RejectedError(Exception):
+    """An update that is impossible. The message is one line: the problem, the value, the fix."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A clone of the template."""
+
+    clone: Path
+    #: The template's folder in the clone.
+    inside: str
+    #: The newest commit of the default branch.
+    head: str
+    #: The released versions, oldest first, with their commits.
+    releases: dict[str, str]
+
+    def find(self, *names: str) -> str | None:
+        """Find the commit of the first name that git knows."""
+        for name in names:
+            with contextlib.suppress(RejectedError):
+                commit = name + "^{commit}"
+                return git("rev-parse", "--verify", "--quiet", commit, cwd=self.clone).strip()
+        return None
+
+    def contains(self, commit: str, earlier: str) -> bool:
+        """Tell whether the history of a commit has an earlier one, or is that commit."""
+        try:
+            git("merge-base", "--is-ancestor", earlier, commit, cwd=self.clone)
+        except RejectedError:
+            return False
+        return True
+
+    def are_equal(self, commit: str, other: str) -> bool:
+        """Tell whether two commits differ in nothing but the record of a release."""
+        inside = ("--", self.inside or ".")
+        names = listed("diff", "--name-only", "-z", commit, other, *inside, cwd=self.clone)
+        return {name.removeprefix(f"{self.inside}/") for name in names} <= RELEASE_FILES
+
+    def read(self, commit: str, name: str) -> str:
+        """Read a file of a commit. A missing file is empty."""
+        path = f"{self.inside}/{name}" if self.inside else name
+        try:
+            return git("show", f"{commit}:{path}", cwd=self.clone)
+        except RejectedError:
+            return ""
+
+    def describe(self, commit: str) -> str:
+        """Name a commit by its version, such as "0.2.0 + 3 commits (`1a2b3c4`)"."""
+        for version, released in reversed(self.releases.items()):
+            if self.contains(commit, released):
+                if self.are_equal(released, commit):
+                    return f"{version} (`{commit[:7]}`)"
+                ahead = git("rev-list", "--count", f"{released}..{commit}", cwd=self.clone).strip()
+                return f"{version} + {ahead} commit{'s'[: ahead != '1']} (`{commit[:7]}`)"
+        return f"`{commit[:7]}`"
+
+    def upgrade_notes(self, old: str, new: str) -> str:
+        """Collect the upgrade notes between two commits from the CHANGELOG, in Markdown."""
+        latest = self._notes(self.head)
+        found = {
+            version: latest.get(version, "")
+            for version, commit in self.releases.items()
+            if self.contains(new, commit) and not self.contains(old, commit)
+        }
+        found |= {"Not released yet": self._unreleased(new)}
+        # A project that follows a branch has seen some notes before their release.
+        first = next(iter(found))
+        seen = {item.strip() for item in split_notes(self._unreleased(old))}
+        items = [item for item in split_notes(found[first]) if item.strip() not in seen]
+        found[first] = "\n".join(items).strip()
+        sections = [f"### {title}\n\n{text}\n\n" for title, text in found.items() if text]
+        return "".join(["## Upgrade notes\n\n", *reversed(sections)]) if sections else ""
+
+    def _unreleased(self, commit: str) -> str:
+        """Read the upgrade notes above the last release that a commit has."""
+        released = any(self.are_equal(each, commit) for each in self.releases.values())
+        return "" if released else self._notes(commit).get("Unreleased", "")
+
+    def _notes(self, commit: str) -> dict[str, str]:
+        """Read the upgrade notes of each version in a commit's CHANGELOG."""
+        text = self.read(commit, "CHANGELOG.md")
+        parts = re.findall(r"^## \[(.+?)\](.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+        notes = r"^### Upgrade notes\n(.*?)(?=^### |\Z)"
+        return {
+            version: found[1].strip()
+            for version, part in parts
+            if (found := re.search(notes, part, re.MULTILINE | re.DOTALL))
+        }
+
+
+def split_notes(text: str) -> list[str]:
+    """Split Markdown into paragraphs and list items; joined by line breaks, they are the text."""
+    return re.split(r"\n(?=\n|- )", text)
 
 
 @dataclass(frozen=True)
 class Update:
-    """What the template brings."""
+    """The changes that the template brings, and their origin."""
 
-    #: Two commits, of no branch: the project's last one, with the files of the template as they
-    #: were in place of the project's, and as they are.
+    #: The project's last commit.
+    base: str
+    #: Two commits on no branch: `base` with the template's old files in place of the project's
+    #: files, and with its new ones.
     old: str
     new: str
-    #: What `.cruft.json` says before and after.
+    #: The contents of `.cruft.json` before and after.
     before: dict[str, Any]
     after: dict[str, Any]
-    #: The answers that were given.
+    #: The options given on the command line.
     answers: dict[str, str]
+    #: The versions before and after, and the upgrade notes between them.
+    versions: list[str]
+    notes: str
 
     @property
     def names(self) -> list[str]:
-        """The files in which the two commits differ, from the repository's top."""
+        """The files that differ between the two commits, from the top of the repository."""
         return listed("diff", "--no-renames", "--name-only", "-z", self.old, self.new)
 
     @property
     def is_empty(self) -> bool:
-        """Whether the project has it all."""
+        """Whether the project already has everything."""
         recorded = answers_of(self.before).items()
         return not self.names and recorded >= self.answers.items()
 
     def __str__(self) -> str:
-        """Say from where to where it goes."""
-        template = re.sub("//[^/@]*@", "//", self.before["template"])  # no password
+        """Name the template, the versions and the options."""
+        template = re.sub("//[^/@]*@", "//", self.before["template"])  # hides a password
         answers = "".join(f", `{name}={value}`" for name, value in self.answers.items())
-        commits = [f"`{record['commit'][:7]}`" for record in (self.before, self.after)]
-        return f"{template}, {' to '.join(dict.fromkeys(commits))}{answers}"
+        return f"{template}, {' to '.join(dict.fromkeys(self.versions))}{answers}"
 
 
-def report(outcome: Outcome) -> str:
-    """List the files of an outcome, in Markdown."""
-    return "\n\n".join(
-        "\n".join([title, "", *(f"- `{name}`" for name in outcome[kind])])
-        for kind, title in KINDS.items()
-        if kind in outcome
-    )
+@dataclass(frozen=True)
+class Merged:
+    """A finished merge, which is not in the project yet."""
+
+    base: str
+    outcome: Outcome
+    #: The files to change, and those of them that are new, from the top of the repository.
+    names: list[str]
+    added: list[str]
+    #: The entries of these and of conflicting files in the index, for `git update-index`.
+    before: list[str]
+    after: list[str]
+
+    @property
+    def report(self) -> str:
+        """The files of the outcome, in Markdown."""
+        return "\n\n".join(
+            "\n".join([title, "", *(f"- `{name}`" for name in self.outcome[kind])])
+            for kind, title in KINDS.items()
+            if kind in self.outcome
+        )
 
 
 def main() -> int:
-    """Do what the command line asks for, and tell of it.
+    """Run the command line.
 
     Returns:
-        The exit code: 0 where all is done, 1 where something is left to do.
+        The exit code: 0 if everything is done, 1 if something is left to do.
     """
     parser = argparse.ArgumentParser(description="Update this project from its template.")
     parser.add_argument(
-        "answers",
+        "options",
         nargs="*",
         metavar="option=value",
-        help="answer an option of the template anew, such as database=postgresql",
+        help="change an option of the template, such as database=postgresql; choose the target with "
+        "to=VERSION, to=BRANCH or to=COMMIT",
     )
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--check", action="store_true", help="only say whether there is an update")
@@ -133,105 +251,115 @@ def main() -> int:
     given = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            # Cookiecutter leaves its copies of hooks behind.
+            # cookiecutter leaves rendered hooks in the temporary folder.
             tempfile.tempdir = folder
             return run(given, Path(folder).resolve())
-    except RefusedError as error:
+    except RejectedError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        sys.exit(f"{reason}; nothing is changed")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        tempfile.tempdir = None
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:
-    """Do what was asked for, and tell of it.
-
-    Args:
-        given: the arguments of the command.
-        folder: for what is needed on the way; empty.
-
-    Returns:
-        The exit code.
+    """Check for an update, show it or make it; return the exit code.
 
     Raises:
-        RefusedError: it cannot be; the project is as it was.
+        RejectedError: the update is impossible; the project is unchanged.
     """
-    top = find_repository()
+    top, base = find_repository()
     record = read_record()
+    options = dict(map(parse_option, given.options))
+    target = options.pop("to", None)
     if not given.check:
-        refuse_changes()
-    update = prepare(record, dict(map(parse_answer, given.answers)), folder)
-    if update.is_empty:
+        reject_changes(base)
+    update = prepare(base, record, target, options, folder)
+    if update is None or update.is_empty:
         tell("Up to date with the template.")
         return 0
     if given.check:
         tell(f"There is an update of {len(update.names)} files ({update}): `uv run update.py`")
         return 1
-    refuse_obstacles(update, top)
+    with worktree(folder / "tree", base) as tree:
+        merged = merge(update, tree)
+        if given.diff:
+            tell(git("diff", "--no-color", "--no-ext-diff", "--cached", base, cwd=tree))
+        else:
+            apply(merged, tree, top)
     if given.diff:
-        with worktree(folder / "tree") as tree:
-            outcome = merge(update, tree)
-            git("add", "--all", cwd=tree)
-            tell(git("diff", "--cached", "--no-color", "--no-ext-diff", "HEAD", cwd=tree))
-        tell(f"This is what an update would change ({update}).\n\n{report(outcome)}")
+        tell(f"An update would change this ({update}).\n\n{update.notes}{merged.report}")
     else:
-        outcome = merge(update, top)
-        tell(f"Updated from the template ({update}).\n\n{report(outcome)}\n")
-        if "pyproject.toml" in {Path(name).name for names in outcome.values() for name in names}:
-            tell("Where dependencies changed, `make lock` pins them in `requirements.txt`.")
+        tell(f"Updated from the template ({update}).\n\n{update.notes}{merged.report}\n")
+        if "pyproject.toml" in {Path(name).name for name in merged.names}:
+            tell("If dependencies changed, pin them in `requirements.txt` with `make lock`.")
         tell(
-            "Look at it with `git diff HEAD`, test and commit; or undo it with `git reset --hard`."
+            "Review it with `git diff HEAD`, test and commit it. `git reset --hard` takes it back, "
+            "with every edit that isn't committed."
         )
-    return int(not LEFT_TO_DO.keys().isdisjoint(outcome))
+    return int(not LEFT_TO_DO.keys().isdisjoint(merged.outcome))
 
 
 def tell(text: str) -> None:
-    """Print text, in UTF-8 wherever it goes."""
+    """Print text in UTF-8, even if the terminal's encoding is another."""
     sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
 
 
-def git(*arguments: str | Path, cwd: Path = PROJECT, **variables: str) -> str:
-    """Run git, and return what it prints.
+def git(*arguments: str | Path, cwd: Path = PROJECT, stdin: str = "", **variables: str) -> str:
+    """Run git and return its output.
 
     Raises:
-        RefusedError: it is missing or fails; with what it says of the reason.
+        RejectedError: git is missing or fails; with the reason that it prints.
     """
-    command = ["git", "--literal-pathspecs", *arguments]
+    inherited = {name: value for name, value in os.environ.items() if name not in REDIRECTING}
     try:
         result = subprocess.run(
-            command, cwd=cwd, env=os.environ | variables, capture_output=True, check=False
+            ["git", "--literal-pathspecs", *arguments],
+            cwd=cwd,
+            env=inherited | variables,
+            input=stdin.encode("utf-8", "surrogateescape"),
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError:
-        raise RefusedError("git is missing; install it") from None
+        raise RejectedError("git is missing; install it") from None
     if result.returncode:
         said = result.stderr.decode("utf-8", "replace").strip().splitlines() or ["git failed"]
         reasons = [line for line in said if line.startswith(("fatal: ", "error: "))]
-        raise RefusedError((reasons or said)[0])
+        raise RejectedError((reasons or said)[0])
     return result.stdout.decode("utf-8", "surrogateescape")
 
 
 def listed(*arguments: str | Path, cwd: Path = PROJECT) -> list[str]:
-    """Run git, and return the items of the list that it prints with `-z`."""
+    """Run git and return the items that it prints with `-z`."""
     return git(*arguments, cwd=cwd).split("\0")[:-1]
 
 
-def find_repository() -> Path:
-    """Find the top of the repository that the project is in.
+def find_repository() -> tuple[Path, str]:
+    """Find the top of the project's repository, and its last commit.
 
     Raises:
-        RefusedError: it is in none.
+        RejectedError: there is no repository, or no commit.
     """
     try:
-        return Path(git("rev-parse", "--show-toplevel").rstrip("\n"))
-    except RefusedError as error:
-        raise RefusedError(f"{error}; put the project into a repository, and commit it") from None
+        top = Path(git("rev-parse", "--show-toplevel").rstrip("\n"))
+    except RejectedError as error:
+        raise RejectedError(f"{error}; run `git init` and commit the project first") from None
+    try:
+        return top, git("rev-parse", "--verify", "HEAD").strip()
+    except RejectedError:
+        raise RejectedError("nothing is committed yet; commit the project first") from None
 
 
 def read_record() -> dict[str, Any]:
     """Read `.cruft.json`.
 
     Raises:
-        RefusedError: it is missing or broken.
+        RejectedError: it is missing or broken.
     """
     try:
         record = json.loads((PROJECT / RECORD).read_text(encoding="utf-8"))
@@ -239,200 +367,342 @@ def read_record() -> dict[str, Any]:
             answers_of(record).items()
             return dict(record)
     except FileNotFoundError:
-        raise RefusedError(
-            f"{RECORD} is missing, which says where the template is; make it with "
-            "`uvx --with 'typer<0.26' cruft link TEMPLATE --checkout COMMIT`, of the commit that "
-            "the project was made from"
+        raise RejectedError(
+            f"{RECORD} is missing, so the template is unknown; create it with `uvx --with "
+            "'typer<0.26' cruft link TEMPLATE --checkout COMMIT`, with the commit that the project "
+            "was made from"
         ) from None
     except (ValueError, LookupError, TypeError, AttributeError):
         pass
-    raise RefusedError(
-        f"{RECORD} is broken; take the last one that was right, as `git log {RECORD}` has it"
-    )
+    raise RejectedError(f"{RECORD} is broken; restore a good one that `git log {RECORD}` lists")
 
 
 def answers_of(record: dict[str, Any]) -> dict[str, Any]:
-    """Find the answers in a record."""
+    """Return the answers in a record."""
     answers: dict[str, Any] = record["context"]["cookiecutter"]
     return answers
 
 
-def parse_answer(text: str) -> tuple[str, str]:
+def parse_option(text: str) -> tuple[str, str]:
     """Split `option=value`.
 
     Raises:
-        RefusedError: it is something else.
+        RejectedError: there is no `=`.
     """
     name, equals, value = text.partition("=")
     if not equals:
-        raise RefusedError(f"{text!r} is no answer; give one such as database=postgresql")
+        raise RejectedError(
+            f"invalid option {text!r}: write option=value, such as database=postgresql or to=main"
+        )
     return name, value
 
 
-def refuse_changes() -> None:
-    """See that the repository has nothing but what is committed.
+def reject_changes(base: str) -> None:
+    """Check that everything is committed, and that `base` is still the last commit.
 
     Raises:
-        RefusedError: there is something else, or nothing at all.
+        RejectedError: a file is not committed, or there is a newer commit.
     """
-    try:
-        git("rev-parse", "--verify", "HEAD")
-    except RefusedError:
-        raise RefusedError("nothing is committed yet; commit the project first") from None
+    if git("rev-parse", "--verify", "HEAD").strip() != base:
+        raise RejectedError("there is a new commit since the update began; update again")
     changes = listed("status", "--porcelain", "--untracked-files=normal", "--no-renames", "-z")
     if changes:
-        raise RefusedError(
-            f"not all is committed, such as {changes[0][3:]}; commit it, or put it aside with "
+        raise RejectedError(
+            f"{changes[0][3:]} is not committed; commit it, or put it aside with "
             "`git stash --include-untracked`"
         )
 
 
-def refuse_obstacles(update: Update, top: Path) -> None:
-    """See that no file which git does not track is where the template's are.
-
-    Raises:
-        RefusedError: one is, which a merge would write over.
-    """
-    for name in update.names and listed("ls-files", "--others", "-z", "--", *update.names, cwd=top):
-        raise RefusedError(
-            f"{name} is in the way of the template's, and git does not track it; move it, or list "
-            "it in pyproject.toml, under [tool.cruft], in skip"
-        )
-
-
-def prepare(record: dict[str, Any], answers: dict[str, str], folder: Path) -> Update:
-    """Render the template as it was and as it is, into commits of the project's repository.
+def prepare(
+    base: str, record: dict[str, Any], target: str | None, options: dict[str, str], folder: Path
+) -> Update | None:
+    """Render the old and the new template into commits of the project's repository.
 
     Args:
-        record: what `.cruft.json` says.
-        answers: the answers that were given.
-        folder: for what is needed on the way.
+        base: the project's last commit.
+        record: the contents of `.cruft.json`.
+        target: a version, branch or commit, if one was given.
+        options: the options that were given.
+        folder: a folder for temporary files.
+
+    Returns:
+        The update. None if neither the commit nor an option changes.
 
     Raises:
-        RefusedError: an answer or the record does not fit the template, or it cannot be had.
+        RejectedError: an option or the record does not fit the template, or git cannot clone it.
     """
-    template = folder / "template"
-    try:
-        git(
-            *("clone", "--quiet", "--config", "core.autocrlf=false", "--"),
-            *(record["template"], template),
-        )
-    except RefusedError as error:
-        raise RefusedError(
-            f"the template cannot be cloned ({error}); see what {RECORD} says of it, and whether "
-            "you may read that"
-        ) from None
-    try:
-        git("cat-file", "commit", record["commit"], cwd=template)
-    except RefusedError:
-        raise RefusedError(
+    template = clone(record, folder / "template")
+    old = template.find(record["commit"])
+    if not old:
+        raise RejectedError(
             f"the template has no commit {record['commit']} any more; set `commit` in {RECORD} to "
-            "the one that the project was last updated to"
-        ) from None
-    commit = git("rev-parse", "HEAD", cwd=template).strip()
-    inside = record.get("directory") or ""
+            "the commit of the last update"
+        )
+    new = choose(template, old, record.get("checkout"), target)
     try:
-        options = json.loads((template / inside / "cookiecutter.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RefusedError(f"the template cannot be read ({error})") from None
+        known = json.loads(template.read(new, "cookiecutter.json"))
+    except ValueError as error:
+        raise RejectedError(f"the template's cookiecutter.json is broken ({error})") from None
     changed = deepcopy(record)
-    answers_of(changed).update(answers)
-    check_answers(answers_of(changed), answers, options)
+    answers_of(changed).update(options)
+    check_answers(answers_of(changed), options, known)
+    if old == new and changed == record:
+        return None
 
     prefix = git("rev-parse", "--show-prefix").rstrip("\n")
-    render(template, record, record["commit"], folder / "old" / prefix)
-    context = render(template, changed, commit, folder / "new" / prefix)
-    old = snapshot(folder / "old", prefix)
-    new = snapshot(folder / "new", prefix, "-p", old)
-    after = record | {"commit": commit, "checkout": None, "context": context}
-    return Update(old, new, record, after, answers)
+    render(template, record, old, folder / "old" / prefix)
+    context = render(template, changed, new, folder / "new" / prefix)
+    context |= {"_template": record["template"], "_commit": new}
+    checkout = record.get("checkout")
+    after = record | {
+        "commit": new,
+        # A tag or a commit here is only the project's first version.
+        "checkout": checkout if checkout and template.find(f"{BRANCH}{checkout}") else None,
+        "context": {"cookiecutter": context},
+    }
+    before = snapshot(base, folder / "old", prefix)
+    return Update(
+        base=base,
+        old=before,
+        new=snapshot(base, folder / "new", prefix, "-p", before),
+        before=record,
+        after=after,
+        answers=options,
+        versions=[template.describe(commit) for commit in (old, new)],
+        notes=template.upgrade_notes(old, new),
+    )
 
 
-def check_answers(answers: dict[str, Any], given: dict[str, str], options: dict[str, Any]) -> None:
-    """See that the template has the options that were given, and all of the choices.
+def clone(record: dict[str, Any], folder: Path) -> Template:
+    """Clone the template.
 
     Raises:
-        RefusedError: it has not.
+        RejectedError: git cannot clone it, or its list of releases is broken.
     """
-    public = [name for name in options if not name.startswith("_")]
+    try:
+        autocrlf = ("--config", "core.autocrlf=false")
+        git("clone", "--quiet", *autocrlf, "--", record["template"], folder)
+    except RejectedError as error:
+        raise RejectedError(
+            f"git cannot clone the template ({error}); check `template` in {RECORD}, and that you "
+            "may read it"
+        ) from None
+    head = git("rev-parse", "HEAD", cwd=folder).strip()
+    template = Template(folder, (record.get("directory") or "").strip("/"), head, {})
+    try:
+        template.releases.update(json.loads(template.read(head, "releases.json") or "{}"))
+    except (ValueError, TypeError) as error:
+        raise RejectedError(f"the template's releases.json is broken ({error})") from None
+    return template
+
+
+def choose(template: Template, current: str, checkout: str | None, target: str | None) -> str:
+    """Choose the commit to update to: the target if one was given, else the recorded checkout.
+
+    Raises:
+        RejectedError: there is no such commit, or it is older than the current one.
+    """
+    found = follow(template, checkout) if target is None else find_target(template, target)
+    if not found:
+        known = ", ".join([*list(template.releases)[-3:], *branches(template)[:5]])
+        raise RejectedError(
+            f"invalid to={target}: the template has no such version, branch or commit; choose one "
+            f"such as {known}"
+        )
+    if not template.contains(current, found):
+        return found
+    if target is None or template.are_equal(found, current):
+        return current
+    raise RejectedError(
+        f"invalid to={target}: it is older than {template.describe(current)}, which this project "
+        "has; choose a later one, or leave out `to=`"
+    )
+
+
+def follow(template: Template, checkout: str | None) -> str:
+    """Find the newest commit of the branch that the project follows.
+
+    A tag or a commit as `checkout` is only the project's first version. Nothing newer is on it, so
+    the project follows the default branch.
+
+    Raises:
+        RejectedError: the branch is gone.
+    """
+    if not checkout:
+        return template.head
+    if branch := template.find(f"{BRANCH}{checkout}"):
+        return branch
+    if find_target(template, checkout) or re.fullmatch(r"v?\d+(\.\d+)+", checkout):
+        return template.head
+    raise RejectedError(
+        f"the template has no branch {checkout!r}, which `checkout` in {RECORD} names; set it to "
+        "null, or to a branch"
+    )
+
+
+def find_target(template: Template, name: str) -> str | None:
+    """Find the commit of a version, branch, tag or commit."""
+    if not re.fullmatch(r"[\w./+#@-]+", name) or ".." in name:
+        return None  # git would take it for an expression
+    version = template.releases.get(name.removeprefix("v"))
+    names = [version] if version else []
+    names += [f"{BRANCH}{name}", f"refs/tags/{name}", f"refs/tags/v{name}"]
+    if re.fullmatch("[0-9a-f]{4,64}", name):
+        names.append(name)
+    return template.find(*names)
+
+
+def branches(template: Template) -> list[str]:
+    """List the template's branches."""
+    form = ("--format=%(refname:strip=3)", BRANCH)
+    names = git("for-each-ref", *form, cwd=template.clone).split("\n")
+    return [name for name in names if name not in {"", "HEAD"}]
+
+
+def check_answers(answers: dict[str, Any], given: dict[str, str], known: dict[str, Any]) -> None:
+    """Check that the template has the given options, and all choices of the answers.
+
+    Raises:
+        RejectedError: it lacks one.
+    """
+    public = [name for name in known if not name.startswith("_")]
     for name in given:
         if name not in public:
-            raise RefusedError(f"there is no option {name!r}; there are {', '.join(public)}")
+            raise RejectedError(f"unknown option {name!r}: choose {', '.join(public)} or to")
     for name in public:
-        choices = options[name]
+        choices = known[name]
         if isinstance(choices, list) and name in answers and answers[name] not in choices:
-            raise RefusedError(
-                f"{name}: {answers[name]!r} is no choice; give one of {', '.join(choices)}, such "
-                f"as {name}={choices[0]}"
+            raise RejectedError(
+                f"invalid {name} {answers[name]!r}: choose {', '.join(choices)}, such as "
+                f"{name}={choices[0]}"
             )
 
 
-def render(template: Path, record: dict[str, Any], commit: str, folder: Path) -> dict[str, Any]:
-    """Render a commit of the template, less what the project has cruft skip.
+def render(template: Template, record: dict[str, Any], commit: str, folder: Path) -> dict[str, Any]:
+    """Render a commit of the template, without the paths that the project skips.
+
+    Args:
+        template: the clone; the commit is checked out.
+        record: its answers are used, but none of the template's private variables.
+        commit: the commit to render.
+        folder: the folder for the project's files; it does not exist yet.
 
     Returns:
-        The answers, as cruft keeps them.
+        The context, private variables included.
 
     Raises:
-        RefusedError: it cannot be rendered.
+        RejectedError: the template cannot be rendered; with a hook's own reason.
     """
-    # Here, since they are slow, and fail where git is missing.
-    from click import ClickException  # noqa: PLC0415
-    from cookiecutter.exceptions import CookiecutterException  # noqa: PLC0415
-    from cruft._commands.utils.generate import cookiecutter_template  # noqa: PLC0415
-    from git import Repo  # noqa: PLC0415
+    # Imported lazily: a rejection needs none of it, and cookiecutter is slow to import.
+    from cookiecutter.exceptions import CookiecutterException, FailedHookException  # noqa: PLC0415
+    from cookiecutter.main import cookiecutter  # noqa: PLC0415
     from jinja2 import TemplateError  # noqa: PLC0415
 
-    with tempfile.TemporaryFile() as said, Repo(template) as repository:
+    git("checkout", "--quiet", "--force", "--detach", commit, cwd=template.clone)
+    source = template.clone / template.inside
+    work = Path(tempfile.mkdtemp())
+    # The user's ~/.cookiecutterrc must not set a new option. cookiecutter writes the context of
+    # each run into the replay folder.
+    config = {"default_context": {}, "replay_dir": str(work), "cookiecutters_dir": str(work)}
+    (work / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
+    answers = {name: value for name, value in answers_of(record).items() if name[:1] != "_"}
+    with tempfile.TemporaryFile() as said:
         try:
-            with silence(said.fileno()):
-                return dict(
-                    cookiecutter_template(
-                        folder, repository, deepcopy(record), PROJECT, checkout=commit
-                    )
+            with hooks_printing_to(said.fileno()):
+                rendered = cookiecutter(
+                    str(source),
+                    no_input=True,
+                    extra_context=answers,
+                    output_dir=str(work / "output"),
+                    config_file=str(work / "config.yaml"),
                 )
-        except ValueError as error:
-            raise RefusedError(
-                f"pyproject.toml or {RECORD} cannot be read or does not fit the template ({error})"
+        except (CookiecutterException, TemplateError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            if isinstance(error, FailedHookException):
+                said.seek(0)
+                reason = said.read().decode("utf-8", "replace").strip() or reason
+            raise RejectedError(
+                f"the template cannot be rendered: {reason.splitlines()[0]}"
             ) from None
-        except (ClickException, CookiecutterException, TemplateError) as error:
-            said.seek(0)
-            hook = said.read().decode("utf-8", "replace")
-            reason = (hook or str(error) or type(error).__name__).strip().splitlines()[0]
-            raise RefusedError(f"the template cannot be rendered: {reason}") from None
+    project = Path(rendered)
+    # The hook wrote a record of this temporary clone.
+    (project / RECORD).unlink(missing_ok=True)
+    remove_skipped(project, record)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(project, folder)
+    replay = json.loads((work / f"{source.name}.json").read_text(encoding="utf-8"))
+    context: dict[str, Any] = replay["cookiecutter"]
+    for name in ("_template", "_output_dir", "_repo_dir", "_checkout"):
+        context.pop(name, None)  # paths of this run
+    return context
+
+
+def remove_skipped(folder: Path, record: dict[str, Any]) -> None:
+    """Remove the paths that the project's owner keeps from updates, as cruft does.
+
+    They are listed in pyproject.toml, under [tool.cruft] in `skip`, or in the record's `skip`.
+
+    Raises:
+        RejectedError: pyproject.toml is broken.
+    """
+    try:
+        text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+        skip = tomllib.loads(text).get("tool", {}).get("cruft", {}).get("skip", [])
+    except FileNotFoundError:
+        skip = []
+    except (ValueError, AttributeError) as error:
+        raise RejectedError(f"pyproject.toml is broken ({error})") from None
+    for pattern in skip if isinstance(skip, list) else [skip]:
+        if pattern is skip or not isinstance(pattern, str) or Path(pattern).is_absolute():
+            raise RejectedError(
+                f"invalid skip {pattern!r} under [tool.cruft] in pyproject.toml: list relative "
+                "paths"
+            )
+    for pattern in [*skip, *(record.get("skip") or [])]:
+        for path in list(folder.glob(pattern)) if "*" in pattern else [folder / pattern]:
+            if folder not in Path(os.path.normpath(path)).parents:
+                continue  # outside of the project
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def silence(file: int) -> Iterator[None]:
-    """Have what is printed, by the template's hooks too, go to a file."""
+def hooks_printing_to(file: int) -> Iterator[None]:
+    """Redirect the output of the template's hooks to a file, and tell them about the update."""
+    sys.stdout.flush()
     kept = {stream: os.dup(stream) for stream in (1, 2)}
     for stream in kept:
         os.dup2(file, stream)
+    os.environ[UPDATING] = "1"
     try:
         yield
     finally:
+        del os.environ[UPDATING]
         for stream, copy in kept.items():
             os.dup2(copy, stream)
             os.close(copy)
 
 
-def snapshot(tree: Path, prefix: str, *parent: str) -> str:
-    """Commit what the project's last commit has, with a folder's files in place of the project's.
+def snapshot(base: str, tree: Path, prefix: str, *parent: str) -> str:
+    """Commit the project's last commit, with a folder's files in place of the project's.
 
     Args:
-        tree: the folder, with the project where it is in the repository.
-        prefix: where that is.
+        base: the last commit.
+        tree: the folder, with the project at its place in the repository.
+        prefix: that place.
         parent: an option of `git commit-tree`.
 
     Returns:
-        The commit, which no branch has.
+        The commit, which is on no branch.
     """
     place = {
         "GIT_DIR": git("rev-parse", "--absolute-git-dir").rstrip("\n"),
         "GIT_WORK_TREE": str(tree),
         "GIT_INDEX_FILE": f"{tree}.index",
     }
-    git("read-tree", "HEAD", cwd=tree, **place)
+    git("read-tree", base, cwd=tree, **place)
     git(*LENIENT, "add", "--all", "--force", "--", f"./{prefix}", cwd=tree, **place)
     written = git("write-tree", cwd=tree, **place).strip()
     message = "Update from the template"
@@ -440,55 +710,262 @@ def snapshot(tree: Path, prefix: str, *parent: str) -> str:
 
 
 @contextlib.contextmanager
-def worktree(folder: Path) -> Iterator[Path]:
-    """Check out the project's last commit into a folder, for the time being."""
-    git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", folder, "HEAD")
+def worktree(folder: Path, base: str) -> Iterator[Path]:
+    """Check out a commit into a temporary folder."""
+    git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", folder, base)
     try:
         yield folder
     finally:
-        git("worktree", "remove", "--force", folder)
+        # A folder that cannot be removed does not make the update fail.
+        with contextlib.suppress(RejectedError):
+            git("worktree", "remove", "--force", folder)
 
 
-def merge(update: Update, tree: Path) -> Outcome:
-    """Merge an update into the files of the repository, and record it.
-
-    Args:
-        update: what to merge.
-        tree: the top of the repository's work tree, or of another one.
+def merge(update: Update, tree: Path) -> Merged:
+    """Merge an update and its record in a temporary work tree.
 
     Raises:
-        RefusedError: it cannot be; all is as it was.
+        RejectedError: git cannot merge it.
     """
-    prefix = git("rev-parse", "--show-prefix").rstrip("\n")
     try:
-        try:
-            # It writes no commit, but the message of the next one.
-            git(*MERGE, "cherry-pick", "--no-commit", update.new, cwd=tree)
-        except RefusedError:
-            if not listed("ls-files", "--unmerged", "-z", cwd=tree):
-                raise
-        stages: dict[str, str] = {}
-        for entry in listed("ls-files", "--unmerged", "-z", cwd=tree):
-            about, _, name = entry.partition("\t")
-            stages[name] = stages.get(name, "") + about[-1]
-        outcome: Outcome = {}
-        for name, stage in stages.items():
-            outcome.setdefault(STAGES.get(stage, "conflict"), []).append(name)
-        if "dropped" in outcome:
-            git("rm", "--quiet", "--force", "--", *outcome["dropped"], cwd=tree)
-        shown = ("--cached", "--no-renames", "--name-status", "-z")
-        changes = iter(listed("diff", *shown, "HEAD", cwd=tree))
-        for kind, name in zip(changes, changes, strict=True):
-            outcome.setdefault(kind, []).append(name)
-        written = tree / prefix / RECORD
-        text = json.dumps(update.after, ensure_ascii=False, indent=2, separators=(",", ": "))
-        written.write_bytes(f"{text}\n".encode())
-        git(*LENIENT, "add", "--force", "--", written, cwd=tree)
+        git(*MERGE, "cherry-pick", "--no-commit", update.new, cwd=tree)
+    except RejectedError:
+        if not listed("ls-files", "--unmerged", "-z", cwd=tree):
+            raise
+    entries: dict[str, list[str]] = {}
+    for entry in listed("ls-files", "--unmerged", "-z", cwd=tree):
+        entries.setdefault(entry.partition("\t")[2], []).append(entry)
+    outcome: Outcome = {}
+    for name, found in entries.items():
+        numbers = "".join(entry.partition("\t")[0][-1] for entry in found)
+        outcome.setdefault(STAGES.get(numbers, "conflict"), []).append(name)
+    if dropped := outcome.get("dropped"):
+        git("rm", "--quiet", "--force", "--", *dropped, cwd=tree)
+        entries = {name: found for name, found in entries.items() if name not in dropped}
+    shown = ("--cached", "--no-renames", "--name-status", "-z")
+    changes = iter(listed("diff", *shown, update.base, cwd=tree))
+    for kind, name in zip(changes, changes, strict=True):
+        outcome.setdefault(kind, []).append(name)
+
+    record = tree / git("rev-parse", "--show-prefix").rstrip("\n") / RECORD
+    # In ASCII: cruft reads it with the system's encoding.
+    record.write_bytes(f"{json.dumps(update.after, indent=2)}\n".encode("ascii"))
+    git(*LENIENT, "add", "--force", "--", record, cwd=tree)
+    git(*LENIENT, "add", "--update", cwd=tree)
+    result = git("write-tree", cwd=tree).strip()
+
+    before: dict[str, str] = {}
+    after: list[str] = []
+    added: list[str] = []
+    pairs = iter(listed("diff-tree", "-r", "--no-renames", "-z", update.base, result, cwd=tree))
+    for about, name in zip(pairs, pairs, strict=True):
+        old_mode, new_mode, old, new, kind = about.removeprefix(":").split(" ")
+        before[name] = f"{old_mode} {old}\t{name}"
+        after.append(f"{new_mode} {new}\t{name}")
+        if kind == "A":
+            added.append(name)
+    names = list(before)
+    for name, stages in entries.items():
+        absent = f"0 {'0' * len(result)}\t{name}"
+        mine = [entry.replace(" 2\t", "\t", 1) for entry in stages if " 2\t" in entry]
+        before.setdefault(name, *(mine or [absent]))
+        after += [absent, *stages]
+    return Merged(update.base, outcome, names, added, list(before.values()), after)
+
+
+def apply(merged: Merged, tree: Path, top: Path) -> None:
+    """Put a merge into the project's files and index, completely or not at all.
+
+    An editor may save a file at any moment, so no step overwrites one. An old file is moved aside,
+    then compared with the file that was merged. A new file is created exclusively.
+
+    Raises:
+        RejectedError: a file was saved meanwhile, or is in the way; it stays as it is.
+    """
+    targets = {top / name: tree / name for name in merged.names}
+    seen = {target: read_state(target) for target in targets}
+    reject_changes(merged.base)
+    reject_hidden(merged.names, top)
+    reject_obstacles(merged, top)
+    suffix = secrets.token_hex(4)
+    aside: dict[Path, Path] = {}
+    created: dict[Path, Path] = {}
+    stage(merged.after, top)
+    try:
+        # Deletions first: a folder may take the place of a file.
+        for target in sorted(targets, key=lambda target: os.path.lexists(targets[target])):
+            with rejected_if_saved(target, top):
+                if seen[target]:
+                    kept = target.with_name(f".{target.name}.{suffix}")
+                    aside[target] = kept
+                    target.rename(kept)
+                    expect(kept, seen[target])
+                if os.path.lexists(targets[target]):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    create(targets[target], target)
+                    created[target] = targets[target]
+        for target, kept in aside.items():
+            with rejected_if_saved(target, top):
+                # An editor that had the file open may have written to it since.
+                expect(kept, seen[target])
     except BaseException:
-        git("reset", "--hard", "--quiet", cwd=tree)
+        take_back(aside, created, top)
+        stage(merged.before, top)
         raise
-    return outcome
+    for target, kept in aside.items():
+        kept.unlink()
+        prune(target, top)
+
+
+@contextlib.contextmanager
+def rejected_if_saved(target: Path, top: Path) -> Iterator[None]:
+    """Reject the update if a file has appeared, has changed or is gone."""
+    try:
+        yield
+    except (FileExistsError, FileNotFoundError):
+        raise RejectedError(
+            f"{target.relative_to(top).as_posix()} was saved during the update, which is undone; "
+            "commit the file and update again"
+        ) from None
+
+
+def reject_hidden(names: list[str], top: Path) -> None:
+    """Check that git does not hide changes to the files that an update changes.
+
+    Raises:
+        RejectedError: a file has one of git's two marks for that.
+    """
+    for entry in listed("ls-files", "-v", "-z", "--", *names, cwd=top):
+        mark, _, name = entry.partition(" ")
+        if mark == "S" or mark.islower():
+            raise RejectedError(
+                f"git does not look for changes to {name}; end that with `git update-index "
+                f"--no-skip-worktree --no-assume-unchanged {name}`, and commit them"
+            )
+
+
+def reject_obstacles(merged: Merged, top: Path) -> None:
+    """Check that there is nothing at the places of the new files that git does not track.
+
+    Raises:
+        RejectedError: there is a file, or a link in place of a folder.
+    """
+    for name in merged.added:
+        target = top / name
+        found = [target] if os.path.lexists(target) else []
+        for folder in target.parents[: len(Path(name).parents) - 1]:
+            # A file that the update deletes gives its place to a folder.
+            deleted = folder.relative_to(top).as_posix() in merged.names
+            if (folder.is_symlink() or folder.is_file()) and not deleted:
+                found.append(folder)
+        for path in found:
+            raise RejectedError(
+                f"{path.relative_to(top).as_posix()} is in the way of the template's {name}, and "
+                "git does not track it; move it, or list it in pyproject.toml, under [tool.cruft] "
+                "in skip"
+            )
+
+
+def stage(entries: list[str], top: Path) -> None:
+    """Write entries to the index.
+
+    Raises:
+        RejectedError: git cannot write it, even after some time.
+    """
+    end = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            lines = "".join(f"{entry}\0" for entry in entries)
+            git("update-index", "-z", "--index-info", cwd=top, stdin=lines)
+        except RejectedError as error:
+            if "index.lock" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def read_state(path: Path) -> tuple[int, bytes] | None:
+    """Read a file's mode and content, or a link's target. A missing file is None."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            return mode, os.fsencode(path.readlink())
+        return mode, path.read_bytes() if stat.S_ISREG(mode) else b""
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def expect(path: Path, state: tuple[int, bytes] | None) -> None:
+    """Check that a file has a certain state.
+
+    Raises:
+        FileExistsError: it has another one.
+    """
+    if read_state(path) != state:
+        raise FileExistsError(path)
+
+
+def create(source: Path, target: Path) -> None:
+    """Copy a file or a link. Never overwrite.
+
+    Raises:
+        FileExistsError: the target exists.
+    """
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+        return
+    content = source.read_bytes()
+    with target.open("xb") as file:
+        try:
+            file.write(content)
+        except BaseException:
+            target.unlink()
+            raise
+    shutil.copymode(source, target)
+
+
+def take_back(aside: dict[Path, Path], created: dict[Path, Path], top: Path) -> None:
+    """Undo the update's own changes to files, and nobody else's.
+
+    Args:
+        aside: the old files that stand aside, by their places.
+        created: the sources of the new files, by their places.
+        top: the top of the repository.
+    """
+    for target, source in created.items():
+        with contextlib.suppress(OSError):
+            mine = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+            target.rename(mine)
+            if read_state(mine) == read_state(source):
+                mine.unlink()
+            else:
+                restore(mine, target)
+            prune(target, top)
+    for target, kept in aside.items():
+        with contextlib.suppress(OSError):
+            restore(kept, target)
+
+
+def restore(kept: Path, target: Path) -> None:
+    """Move a file back, unless a newer one was saved in its place."""
+    with contextlib.suppress(FileExistsError):
+        create(kept, target)
+    kept.unlink()
+
+
+def prune(target: Path, top: Path) -> None:
+    """Remove the folders that a deleted file leaves empty."""
+    for folder in target.parents:
+        if folder == top or os.path.lexists(target):
+            return
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 if __name__ == "__main__":
+    # Like Ctrl-C, a request to stop must not leave an update half done.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())
