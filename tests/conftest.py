@@ -11,7 +11,7 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from tools import servers
-from tools.template import TEMPLATE
+from tools.template import TEMPLATE, run
 
 from .helpers.projects import COMBINATIONS, Combination, as_given
 from .helpers.repositories import snapshot
@@ -64,7 +64,10 @@ def combination(request: pytest.FixtureRequest) -> Combination:
 
 @pytest.fixture(scope="session")
 def project(combination: Combination, render: Render) -> Path:
-    return render(**combination.answers)
+    """Render a project, and lock the versions that it serves, as `make` does first."""
+    project = render(**combination.answers)
+    run("make uv.lock", project)
+    return project
 
 
 @pytest.fixture(scope="session")

@@ -170,7 +170,8 @@ def test_own_tests_pass(combination: Combination, project: Path, settings: dict[
 
     assert re.search(r"\d+ passed", run("make test", project, **settings))
     if combination.session_style == "service":
-        run("uv run --with pytest-randomly pytest --numprocesses 2", project, **settings)
+        # What the template gives a project causes no warning at all.
+        run("uv run --with pytest-randomly pytest --numprocesses 2 -W error", project, **settings)
 
     assert not [path for path in sources(project) if ".db" in path.name]
     assert not servers.exists(combination.database, settings, "configured")
