@@ -76,7 +76,10 @@ def combination(request: pytest.FixtureRequest) -> Combination:
 
 @pytest.fixture(scope="session")
 def project(combination: Combination, render: Render) -> Path:
-    return render(**combination.answers)
+    """Render a project, and lock the versions that it serves, as `make` does first."""
+    project = render(**combination.answers)
+    run("make uv.lock", project)
+    return project
 
 
 @pytest.fixture(scope="session")

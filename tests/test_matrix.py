@@ -172,9 +172,9 @@ def test_own_tests_pass(
 ) -> None:
     # The configured database does not even exist: the tests have one of their own.
     settings = settings | {f"{combination.database.upper()}_DB_NAME": "configured"}
-    # The other leg of a database shuffles the tests, and runs them in two processes.
-    shuffled = combination.session_style == "service"
-    command = "uv run --with pytest-randomly pytest --numprocesses 2" if shuffled else "make test"
+    # The other leg of a database shuffles the tests, in two processes, and accepts no warning.
+    shuffled = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
+    command = shuffled if combination.session_style == "service" else "make test"
 
     assert re.search(r"\d+ passed", run_own_tests(command, project, **settings))
 
