@@ -281,7 +281,7 @@ async def test_relationship_adds_and_loads(client: httpx.AsyncClient) -> None:
     assert (await client.get("/people/Ada/team")).status_code == 404
 
 
-async def test_team_with_entities_is_not_deleted(client: httpx.AsyncClient) -> None:
+async def test_team_with_people_is_not_deleted(client: httpx.AsyncClient) -> None:
     ada = await add(client, "Ada", "ada@example.com")
 
     assert (await client.delete("/people/teams/Engines")).status_code == 409

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 import shutil
 import socket
@@ -40,19 +41,21 @@ LIMITS = {
 #: machine that has other work.
 ANSWER = 5
 
-#: Adds an example named "held", and commits when its input ends, unless that is not empty.
+#: At each "hold", adds an example named "held". The next line commits it or rolls it back.
 HOLD = """
 import asyncio, sys
 from src.config import config
 from src.examples.examples_entity import Example
 
 async def hold():
-    async with config.get_session() as session:
-        session.add(Example(name="held"))
-        await session.flush()
-        print("held", flush=True)
-        if not sys.stdin.read():
-            await session.commit()
+    while sys.stdin.readline():
+        async with config.get_session() as session:
+            session.add(Example(name="held"))
+            await session.flush()
+            print("held", flush=True)
+            if sys.stdin.readline() == "commit\\n":
+                await session.commit()
+        print("released", flush=True)
     await config.dispose()
 
 asyncio.run(hold())
@@ -147,38 +150,53 @@ def service(served: tuple[Service, Database]) -> Service:
     return served[0]
 
 
-@contextlib.contextmanager
-def holding(
-    project: Path, database: Database, *, undone: bool = False
-) -> Iterator[Callable[[], None]]:
-    """Lock the name "held": a request that adds it waits until the yielded function is called.
+class Holder:
+    """Another process with a transaction on the database, for as long as a test needs it."""
 
-    That function commits an example of that name, or rolls it back if `undone`.
-    """
-    process = subprocess.Popen(
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin
+        assert process.stdout
+        self._input, self._output = process.stdin, process.stdout
+
+    @contextlib.contextmanager
+    def hold(self, *, undone: bool = False) -> Iterator[Callable[[], None]]:
+        """Lock the name "held": a request that adds it waits until the yielded function is called.
+
+        That function commits an example of that name, or rolls it back if `undone`.
+        """
+        self._tell("hold", "held")
+        release = functools.cache(lambda: self._tell("undo" if undone else "commit", "released"))
+        try:
+            yield release
+        finally:
+            release()
+
+    def _tell(self, command: str, done: str) -> None:
+        self._input.write(f"{command}\n")
+        self._input.flush()
+        assert self._output.readline() == f"{done}\n"
+
+
+@contextlib.contextmanager
+def starting_holder(project: Path, database: Database) -> Iterator[Holder]:
+    """Run a holder on the database, which has tables, for as long as a `with`."""
+    with subprocess.Popen(
         [".venv/bin/python", "-c", HOLD],
         cwd=project,
         env=environment(**database.direct, LOG_LEVEL="ERROR"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdin
-    assert process.stdout
+    ) as process:
+        yield Holder(process)
+        _, _ = process.communicate(timeout=STOP)
+        assert process.returncode == 0
 
-    def release() -> None:
-        assert process.stdin
-        process.stdin.write("undo" if undone else "")
-        process.stdin.close()
-        assert process.wait(STOP) == 0
 
-    assert process.stdout.readline() == "held\n"
-    try:
-        yield release
-    finally:
-        if process.poll() is None:
-            release()
-        process.stdout.close()
+@pytest.fixture(scope="session")
+def holder(installed: Path, served: tuple[Service, Database]) -> Iterator[Holder]:
+    with starting_holder(installed, served[1]) as holder:
+        yield holder
 
 
 def add(client: httpx.Client, name: str) -> httpx.Response:
@@ -221,14 +239,14 @@ def at_once(
     return list(responses), list(seconds)
 
 
-def assert_pool_is_whole(service: Service, project: Path, database: Database) -> None:
+def assert_pool_is_whole(service: Service, holder: Holder) -> None:
     """Have each connection of the pool in use at once: a lost one would be missed."""
     size = int(LIMITS["DB_POOL_SIZE"])
 
     async def add_held(client: httpx.AsyncClient, _: int) -> httpx.Response:
         return await client.post("/examples", json={"name": "held"})
 
-    with holding(project, database) as release, ThreadPoolExecutor(1) as threads:
+    with holder.hold() as release, ThreadPoolExecutor(1) as threads:
         later = threads.submit(at_once, service, size, add_held)
         time.sleep(0.5)
         release()
@@ -322,9 +340,7 @@ def test_only_one_of_two_gets_a_name(service: Service) -> None:
         assert sorted(response.status_code for response in pair) == [201, 409]
 
 
-def test_more_requests_than_connections_are_answered(
-    service: Service, installed: Path, served: tuple[Service, Database]
-) -> None:
+def test_more_requests_than_connections_are_answered(service: Service, holder: Holder) -> None:
     async def use(client: httpx.AsyncClient, index: int) -> httpx.Response:
         if index % 2:
             return await client.get("/examples")
@@ -335,12 +351,10 @@ def test_more_requests_than_connections_are_answered(
     assert {response.status_code for response in responses} <= {200, 201, 503}
     assert sum(response.status_code != 503 for response in responses) >= 10
     assert max(seconds) < ANSWER
-    assert_pool_is_whole(service, installed, served[1])
+    assert_pool_is_whole(service, holder)
 
 
-def test_disconnected_client_costs_no_connection(
-    service: Service, installed: Path, served: tuple[Service, Database]
-) -> None:
+def test_disconnected_client_costs_no_connection(service: Service, holder: Holder) -> None:
     body = b'{"name": "held"}'
     request = (
         b"POST /examples HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
@@ -349,7 +363,7 @@ def test_disconnected_client_costs_no_connection(
 
     url = service.client.base_url
 
-    with holding(installed, served[1]) as release:
+    with holder.hold() as release:
         for _ in range(int(LIMITS["DB_POOL_SIZE"])):
             with socket.create_connection((url.host, url.port or 0)) as client:
                 client.sendall(request % (len(body), body))
@@ -357,13 +371,11 @@ def test_disconnected_client_costs_no_connection(
         release()
 
     remove(service.client, "held")
-    assert_pool_is_whole(service, installed, served[1])
+    assert_pool_is_whole(service, holder)
 
 
-def test_lock_is_awaited_until_the_limit(
-    service: Service, installed: Path, served: tuple[Service, Database]
-) -> None:
-    with holding(installed, served[1]) as release, ThreadPoolExecutor(1) as threads:
+def test_lock_is_awaited_until_the_limit(service: Service, holder: Holder) -> None:
+    with holder.hold() as release, ThreadPoolExecutor(1) as threads:
         later = threads.submit(add, service.client, "held")
         time.sleep(0.5)
         assert service.client.get("/examples").status_code == 200
@@ -371,7 +383,7 @@ def test_lock_is_awaited_until_the_limit(
         assert later.result().status_code == 409
     remove(service.client, "held")
 
-    with holding(installed, served[1], undone=True):
+    with holder.hold(undone=True):
         start = time.monotonic()
         assert_unavailable(add(service.client, "held"))
         assert time.monotonic() - start < ANSWER
@@ -389,7 +401,11 @@ def test_shutdown_loses_nothing_and_fails_nobody(installed: Path, database: Data
     with serving_in_production(installed, **database.settings) as service:
         assert service.client.get("/examples").json()["items"] == [{"id": 1, "name": "Ada"}]
 
-        with holding(installed, database) as release, ThreadPoolExecutor(4) as threads:
+        with (
+            starting_holder(installed, database) as holder,
+            holder.hold() as release,
+            ThreadPoolExecutor(4) as threads,
+        ):
             later = [
                 threads.submit(httpx.post, f"{service.url}/examples", json={"name": "held"})
                 for _ in range(4)
@@ -458,7 +474,7 @@ def test_stopped_database_is_unavailable_until_back(
     scope="session",
 )
 def test_hung_database_is_unavailable_until_resumed(
-    served: tuple[Service, Database], installed: Path
+    served: tuple[Service, Database], holder: Holder
 ) -> None:
     service, database = served
     assert database.proxy
@@ -477,7 +493,7 @@ def test_hung_database_is_unavailable_until_resumed(
         assert_unavailable(response)
     assert max(seconds) < ANSWER
     assert service.client.get("/health/ready").status_code == 200
-    assert_pool_is_whole(service, installed, database)
+    assert_pool_is_whole(service, holder)
 
 
 def test_service_is_up_before_its_database(installed: Path, database: Database) -> None:

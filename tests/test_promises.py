@@ -90,8 +90,9 @@ def test_own_skips(case):
 
 
 def test_project(run_own_tests, tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]")
     (tmp_path / "test_own.py").write_text(OWN)
-    run_own_tests([sys.executable, "-m", "pytest", "-c", "/dev/null", "test_own.py"], tmp_path)
+    run_own_tests([sys.executable, "-m", "pytest"], tmp_path)
 '''
 #: Each test in the table, and the expected verdict.
 VERDICTS = {
