@@ -790,8 +790,8 @@ def apply(merged: Merged, tree: Path, top: Path) -> None:
     suffix = secrets.token_hex(4)
     aside: dict[Path, Path] = {}
     created: dict[Path, Path] = {}
-    stage(merged.after, top)
     try:
+        stage(merged.after, top)
         # Deletions first: a folder may take the place of a file.
         for target in sorted(targets, key=lambda target: os.path.lexists(targets[target])):
             with rejected_if_saved(target, top):
@@ -810,11 +810,14 @@ def apply(merged: Merged, tree: Path, top: Path) -> None:
                 expect(kept, seen[target])
     except BaseException:
         take_back(aside, created, top)
-        stage(merged.before, top)
+        # If `index.lock` is the reason, the index has not changed.
+        with contextlib.suppress(RejectedError):
+            stage(merged.before, top)
         raise
     for target, kept in aside.items():
-        kept.unlink()
-        prune(target, top)
+        with contextlib.suppress(OSError):
+            kept.unlink()
+            prune(target, top)
 
 
 @contextlib.contextmanager
