@@ -126,8 +126,8 @@ def test_next_steps_work_as_printed(
     assert steps[-2:] == ["make run", "make test"]
     author = "[user]\nname = Tests\nemail = tests@example.com\n"
     (home(folder) / ".gitconfig").write_text(author)
-    for command in commands[1:]:
-        run(shlex.split(command), folder / "tea-shop", HOME=str(home(folder)))
+    for line in commands[1:]:
+        run(shlex.split(line), folder / "tea-shop", HOME=str(home(folder)))
     assert git(folder / "tea-shop", "status", "--porcelain") == ""
     assert ".cruft.json" in git(folder / "tea-shop", "ls-files").splitlines()
     makefile = (folder / "tea-shop" / "Makefile").read_text(encoding="utf-8")
