@@ -25,7 +25,8 @@ class Driver:
 
 
 def _sqlite_connect_args(_: float, lock_timeout: float | None) -> dict[str, Any]:
-    return {} if lock_timeout is None else {"timeout": lock_timeout}
+    # SQLite always has a limit; a migration waits this long for other writers.
+    return {"timeout": 300 if lock_timeout is None else lock_timeout}
 
 
 def _postgresql_connect_args(connect_timeout: float, lock_timeout: float | None) -> dict[str, Any]:

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Executable, Result
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import NotSupportedError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .sessions import Places
-
-#: PostgreSQL's SQLSTATE for a cached statement that a change of the schema has made invalid.
-INVALID_CACHED_STATEMENT = "0A000"
 
 
 class Reader:
@@ -36,6 +33,7 @@ class Reader:
         Args:
             statement: such as `select(Example.id, Example.name)`. Build it once, at the top of
                 the module, with `bindparam` for values: building takes longer than executing.
+                Label an attribute whose column has another name.
             parameters: the values of the statement's `bindparam`s.
 
         Raises:
@@ -45,10 +43,9 @@ class Reader:
         async with self._places:
             try:
                 return await self._execute(statement, parameters)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != INVALID_CACHED_STATEMENT:
-                    raise
-                # The driver has dropped the statement, so it is prepared again.
+            except NotSupportedError:
+                # PostgreSQL rejects a prepared statement once its tables have changed. By now the
+                # driver has dropped the statement, so this prepares it again.
                 return await self._execute(statement, parameters)
 
     async def _execute(
