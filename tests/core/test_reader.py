@@ -31,6 +31,10 @@ class CorePerson(Base):
         return func.length(cls.name)
 
 
+#: A core statement names rows by column, so that other attributes need a label.
+PERSON = select(CorePerson.name.label("name"), CorePerson.length.label("length"))
+
+
 @pytest.mark.usefixtures("core_client")
 async def test_reader_returns_rows_by_attribute() -> None:
     async with config.engine.begin() as connection:
@@ -40,7 +44,7 @@ async def test_reader_returns_rows_by_attribute() -> None:
             session.add(CorePerson(name="Ada"))
             await session.commit()
 
-        row = (await config.reader.execute(statement)).one()
+        row = (await config.reader.execute(PERSON)).one()
 
         assert (row.name, row.length) == ("Ada", 3)
     finally:
