@@ -6,7 +6,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Column, Integer, Table, delete
-
 from src.config import config, settings
 from src.core.logs import configure_logging
 

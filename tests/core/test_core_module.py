@@ -4,7 +4,6 @@ import time
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import inspect
-
 from src.config import config, settings
 from src.core import core_module
 from src.core.core_module import lifespan

@@ -3,11 +3,9 @@
 import asyncio
 import time
 
-import httpx
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
-
 from src.config import config, settings
 from src.core.database import DatabaseProvider
 
@@ -36,7 +34,8 @@ async def test_statement_waits_for_a_lock_until_the_limit() -> None:
     await provider.dispose()
 
 
-async def test_migration_has_no_limit_for_locks(core_client: httpx.AsyncClient) -> None:
+@pytest.mark.usefixtures("core_client")
+async def test_migration_has_no_limit_for_locks() -> None:
     async with config.schema_connection() as connection:
         shown = {
             "postgresql": "SHOW lock_timeout",
@@ -47,7 +46,8 @@ async def test_migration_has_no_limit_for_locks(core_client: httpx.AsyncClient) 
     assert str(limit) in {"0", "86400", "31536000", "300000"}
 
 
-async def test_second_starter_holds_no_transaction(core_client: httpx.AsyncClient) -> None:
+@pytest.mark.usefixtures("core_client")
+async def test_second_starter_holds_no_transaction() -> None:
     """CREATE INDEX CONCURRENTLY waits for every open transaction, also one that waits for it."""
     if config.driver.lock_schema is None:
         return  # SQLite: a waiting process has no transaction yet.
@@ -58,16 +58,13 @@ async def test_second_starter_holds_no_transaction(core_client: httpx.AsyncClien
             autocommit = await first.execution_options(isolation_level="AUTOCOMMIT")
             index = "INDEX CONCURRENTLY core_lock ON core_items (parent_id)"
             await asyncio.wait_for(autocommit.execute(text(f"CREATE {index}")), 5)
-            await asyncio.wait_for(
-                autocommit.execute(text("DROP INDEX CONCURRENTLY core_lock")), 5
-            )
+            await asyncio.wait_for(autocommit.execute(text("DROP INDEX CONCURRENTLY core_lock")), 5)
         assert not second.done()
     await asyncio.wait_for(second, 5)
 
 
-async def test_schema_lock_is_given_up_in_time(
-    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("core_client")
+async def test_schema_lock_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     if config.driver.lock_schema is None:
         return  # SQLite's own limit, as above.
     monkeypatch.setattr("src.core.database.provider.SCHEMA_TIMEOUT", 0.3)

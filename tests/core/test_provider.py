@@ -5,13 +5,11 @@ from contextlib import AsyncExitStack, suppress
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import AsyncAdaptedQueuePool, event, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
-
 from src.config import config, settings
 from src.core.database import DatabaseProvider
 from src.core.database.sessions import OrderedSession
@@ -72,7 +70,9 @@ async def test_failed_request_leaves_nothing_behind(
     assert (await core_client.get("/items")).json() == ["Ada"]
 
 
-async def test_requests_share_no_session(core_client: httpx.AsyncClient) -> None:
+async def test_requests_share_no_session(
+    core_client: httpx.AsyncClient,
+) -> None:
     began: list[Session] = []
 
     def note(session: Session, *_: object) -> None:
@@ -101,8 +101,9 @@ async def test_two_sessions_delete_the_same_row() -> None:
 
 @pytest.mark.parametrize("idle", [True, False])
 @pytest.mark.parametrize("engine", ["engine", "read_engine"])
+@pytest.mark.usefixtures("core_app")
 async def test_idle_connection_is_tested(
-    core_app: FastAPI, monkeypatch: pytest.MonkeyPatch, engine: str, *, idle: bool
+    monkeypatch: pytest.MonkeyPatch, engine: str, *, idle: bool
 ) -> None:
     if not config.driver.is_remote:
         assert settings.db_pool_pre_ping  # SQLite's connections don't break.
@@ -127,7 +128,8 @@ async def test_idle_connection_is_tested(
 
 
 @pytest.mark.parametrize(
-    ("size", "overflow", "places", "readers"), [(10, 0, 5, 5), (3, 0, 1, 2), (1, 0, 1, 1), (4, 4, 4, 4)]
+    ("size", "overflow", "places", "readers"),
+    [(10, 0, 5, 5), (3, 0, 1, 2), (1, 0, 1, 1), (4, 4, 4, 4)],
 )
 def test_pool_size_is_split(size: int, overflow: int, places: int, readers: int) -> None:
     provider = DatabaseProvider(
@@ -155,7 +157,8 @@ def test_engine_params_of_the_owner_win() -> None:
         assert engine.pool._recycle == 7  # noqa: SLF001
 
 
-async def test_ping_uses_no_pool(core_app: FastAPI) -> None:
+@pytest.mark.usefixtures("core_app")
+async def test_ping_uses_no_pool() -> None:
     async with AsyncExitStack() as stack:
         for engine in (config.engine, config.read_engine):
             for _ in range(20):

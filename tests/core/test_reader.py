@@ -3,11 +3,10 @@
 import asyncio
 
 import pytest
-from sqlalchemy import Integer, MetaData, String, bindparam, func, select, text
+from sqlalchemy import ColumnElement, Integer, MetaData, String, bindparam, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
-
 from src.config import config
 from src.core.database import Base
 
@@ -27,7 +26,7 @@ class CorePerson(Base):
 
     @length.inplace.expression
     @classmethod
-    def _length(cls) -> object:
+    def _length(cls) -> ColumnElement[int]:
         return func.length(cls.name)
 
 
@@ -75,7 +74,7 @@ async def test_reader_survives_a_failed_statement() -> None:
 
 
 def settings_pool_size() -> int:
-    size = config.read_engine.pool.size()  # type: ignore[attr-defined]
+    size = config.read_engine.pool.size()
     assert isinstance(size, int)
     return size
 

@@ -8,7 +8,6 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Table, inspect, text
-
 from src.config import config
 from src.core.database.schema import ALEMBIC_INI
 

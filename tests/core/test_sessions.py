@@ -11,7 +11,6 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
-
 from src.config import config, settings
 from src.core.database import DatabaseProvider
 from src.core.database.sessions import Places
@@ -25,7 +24,7 @@ SOON = 2
 
 
 @pytest.fixture
-async def small(core_client: httpx.AsyncClient) -> AsyncIterator[DatabaseProvider]:
+async def small(core_client: httpx.AsyncClient) -> AsyncIterator[DatabaseProvider]:  # noqa: ARG001  # it clears the tables
     """Make a provider with one connection for transactions and one for reads."""
     provider = DatabaseProvider(
         DB_TYPE,
@@ -149,7 +148,8 @@ async def test_read_inside_a_transaction_does_not_wait(small: DatabaseProvider) 
         assert result.all() == []
 
 
-async def test_background_task_holds_up_no_request(core_app: FastAPI) -> None:
+@pytest.mark.usefixtures("core_app")
+async def test_background_task_holds_up_no_request() -> None:
     """A dependency's clean-up waits for background tasks; the place must not."""
     server = FastAPI()
     provider = DatabaseProvider(
@@ -176,7 +176,8 @@ async def test_background_task_holds_up_no_request(core_app: FastAPI) -> None:
     await provider.dispose()
 
 
-async def test_worker_opens_no_more_than_pool_size(core_app: FastAPI) -> None:
+@pytest.mark.usefixtures("core_app")
+async def test_worker_opens_no_more_than_pool_size() -> None:
     provider = DatabaseProvider(
         DB_TYPE, settings.config_params, settings.engine_params | {"pool_size": 4}
     )

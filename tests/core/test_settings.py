@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
-
+from pydantic import Field, SecretStr
 from src.config import Settings
 
 
@@ -98,9 +97,9 @@ def test_a_file_in_another_encoding_is_one_line(tmp_path: Path) -> None:
 
 
 class ShopSettings(Settings):
-    shop_tags: list[str] = []
-    shop_sizes: set[int] = set()
-    shop_limits: dict[str, int] = {}
+    shop_tags: list[str] = Field(default=[])
+    shop_sizes: set[int] = Field(default=set())
+    shop_limits: dict[str, int] = Field(default={})
     shop_key: SecretStr = SecretStr("")
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from src.config import Settings
 
@@ -35,7 +36,7 @@ def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_list_is_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     class ShopSettings(Settings):
-        shop_tags: list[str] = []
+        shop_tags: list[str] = Field(default=[])
 
     monkeypatch.setenv("SHOP_TAGS", "new, used")
 

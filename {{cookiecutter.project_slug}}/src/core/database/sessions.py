@@ -1,18 +1,15 @@
 """Sessions that get a connection in order: first come, first served."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
-
-Options = ParamSpec("Options")
-Result = TypeVar("Result")
 
 
 class Places:
@@ -95,15 +92,11 @@ def _end_transaction(session: PlacedSession, transaction: SessionTransaction) ->
         session.give_place_back()
 
 
-def _in_order(
-    method: Callable[Concatenate[Any, Options], Awaitable[Result]],
-) -> Callable[Concatenate[Any, Options], Awaitable[Result]]:
+def _in_order(method: Callable[..., Any]) -> Any:
     """Take a place before a method that may need a connection."""
 
     @wraps(method)
-    async def call(
-        session: AsyncSession, /, *args: Options.args, **options: Options.kwargs
-    ) -> Result:
+    async def call(session: AsyncSession, *args: Any, **options: Any) -> Any:
         placed = cast("PlacedSession", session.sync_session)
         await placed.take_place()
         try:
