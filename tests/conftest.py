@@ -19,6 +19,9 @@ from .helpers.promises import PROPERTY, PromiseChecker, read_outcomes
 from .helpers.repositories import snapshot
 from .helpers.serving import find_server, legs
 
+#: Tests for a rendered project: `test_core.py` lays them over one.
+collect_ignore = ["core"]
+
 
 class Render(Protocol):
     def __call__(self, **answers: str) -> Path: ...

@@ -10,13 +10,38 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import DropTableOp, MigrationScript, ModifyTableOps
-from sqlalchemy import Connection, TypeDecorator
+from sqlalchemy import JSON, Connection, DateTime, Table, TypeDecorator, Uuid, event
+from sqlalchemy.ext.compiler import compiles
 
 import src.app_module  # noqa: F401  # its modules import the entities
 from src.config import config
+from src.core.database.schema import set_table_options
 
-# The app is silent about migrations; who runs them wants to see them.
+# The app hides Alembic's log entries, but a person who runs a migration wants to see them.
 logging.getLogger("alembic").setLevel(logging.NOTSET)
+
+# Migrations name SQLAlchemy's own types. These hooks give them the form that the entities' types
+# have on MySQL, and every table the same options. They aren't for the app's own process.
+event.listen(Table, "before_create", set_table_options)
+
+
+@compiles(DateTime, "mysql")
+def compile_datetime(*_: Any, **__: Any) -> str:
+    """Keep fractions of a second, which MySQL drops by default."""
+    return "DATETIME(6)"
+
+
+@compiles(JSON, "mysql")
+def compile_json(*_: Any, **__: Any) -> str:
+    """Keep JSON as it was written: MySQL's own type sorts keys and rounds numbers."""
+    return "LONGTEXT"
+
+
+@compiles(Uuid, "mysql")
+def compile_uuid(*_: Any, **__: Any) -> str:
+    """Use the same type on MariaDB as on MySQL."""
+    return "CHAR(32)"
+
 
 #: What a database calls a type, and what a migration does.
 TYPES = {
@@ -103,7 +128,11 @@ def print_sql() -> None:
         context.run_migrations()
 
 
+connection = context.config.attributes.get("connection")
 if context.is_offline_mode():
     print_sql()
+elif connection is not None:
+    # The app hands over its own connection at startup.
+    migrate(connection)
 else:
     asyncio.run(migrate_online())

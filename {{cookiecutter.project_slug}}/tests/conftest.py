@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from alembic import command
+from alembic.config import Config
 from fastapi import FastAPI
 
 from src.app_module import http_server
 from src.config import config
-from src.core.migrations import CONFIG
+from src.core.database.schema import ALEMBIC_INI
 
 from . import throwaway
 
@@ -27,7 +28,7 @@ def pytest_sessionstart() -> None:
             "start the server, or say in .env where it is and who you are"
         )
         raise pytest.UsageError(message) from None
-    command.upgrade(CONFIG, "head")
+    command.upgrade(Config(ALEMBIC_INI), "head")
 
 
 def pytest_sessionfinish() -> None:

@@ -14,7 +14,7 @@ def test_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "file:x?mode=memory", "no/such/folder/app"])
-def test_refuses_a_path_that_cannot_be(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+def test_rejects_an_impossible_path(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setenv("SQLITE_DB_NAME", path)
 
     with pytest.raises(SystemExit, match=r"^SQLITE_DB_NAME: .*") as stop:

@@ -56,7 +56,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     finally:
         # asyncpg waits for the server's good-bye, however long.
         with suppress(TimeoutError):
-            await asyncio.wait_for(config.dispose(), settings.db_timeout)
+            await asyncio.wait_for(config.dispose(), settings.db_connect_timeout)
 
 
 def install(http_server: FastAPI) -> None:

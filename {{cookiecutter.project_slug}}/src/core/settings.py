@@ -1,22 +1,158 @@
-"""Settings: variables of the environment or of `.env`, typed and validated once, at start."""
+"""Settings: variables of the environment or of `.env`, typed, and checked once at startup."""
 
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_origin
 
 from dotenv import load_dotenv
 from pydantic import (
     AfterValidator,
-    BaseModel,
+    AliasChoices,
     BeforeValidator,
-    ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .logs import LogFormat
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class CoreSettings(BaseSettings):
+    """The settings of every service.
+
+    The field `log_level` is read from the variable `LOG_LEVEL`. In a test, give it as an
+    argument: `Settings(log_level="DEBUG")`.
+    """
+
+    model_config = SettingsConfigDict(
+        # Lists are read below: as JSON, or separated by commas.
+        enable_decoding=False,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    #: Development: `python main.py` starts again when the code changes.
+    app_debug: bool = False
+    log_level: Annotated[
+        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], BeforeValidator(_upper)
+    ] = "INFO"
+    #: One JSON object a line, text for people, or text on a terminal and JSON elsewhere.
+    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = "auto"
+
+    #: Seconds until the response must begin; the client gets 503 after that.
+    request_timeout: float = Field(default=30, gt=0, le=3600)
+    #: Bytes of the largest body of a request; a larger one is rejected with 413.
+    max_body_bytes: int = Field(default=1024 * 1024, ge=0)
+
+    #: Run the migrations at startup if the database is empty.
+    db_create_all: bool = True
+    #: Log every SQL statement, with its parameters.
+    db_echo: bool = False
+    #: Connections of each worker process, split between transactions and reads.
+    db_pool_size: int = Field(default=10, ge=1, le=1000)
+    #: Connections opened above the pool size, and closed after use.
+    db_max_overflow: int = Field(default=0, ge=0, le=1000)
+    #: Seconds to wait for the server to take a connection.
+    db_connect_timeout: float = Field(
+        default=5,
+        gt=0,
+        le=300,
+        validation_alias=AliasChoices("DB_CONNECT_TIMEOUT", "DB_TIMEOUT"),
+    )
+    #: Seconds a statement waits for a lock; migrations wait without a limit.
+    db_lock_timeout: float = Field(
+        default=5,
+        gt=0,
+        le=300,
+        validation_alias=AliasChoices("DB_LOCK_TIMEOUT", "DB_TIMEOUT"),
+    )
+    #: Seconds a request waits for a free connection.
+    db_pool_timeout: float = Field(default=5, gt=0, le=300)
+    #: Seconds after which a connection is replaced; -1 for never.
+    db_pool_recycle: int = Field(default=1800, ge=-1)
+    #: Test a pooled connection before use if it was idle for half a second.
+    db_pool_pre_ping: bool = True
+
+    #: Seconds until the database must answer for `/health/ready`.
+    health_timeout: float = Field(default=2, gt=0, le=60)
+
+    @property
+    def engine_params(self) -> dict[str, Any]:
+        """Arguments for `create_async_engine`.
+
+        Parameters of statements may be personal data, so they are only logged with `db_echo`.
+        """
+        return {
+            "hide_parameters": not self.db_echo,
+            "pool_size": self.db_pool_size,
+            "max_overflow": self.db_max_overflow,
+            "pool_timeout": self.db_pool_timeout,
+            "pool_recycle": self.db_pool_recycle,
+            "pool_pre_ping": self.db_pool_pre_ping,
+        }
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_list(cls, value: Any, info: ValidationInfo) -> Any:
+        """Read a variable such as `a,b` or `["a", "b"]`, if the field is a list or a mapping."""
+        kind = get_origin(cls.model_fields[str(info.field_name)].annotation)
+        if not isinstance(value, str) or kind not in {list, set, tuple, frozenset, dict}:
+            return value
+        if value.lstrip().startswith(("[", "{")):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise PydanticCustomError("json", "Input should be JSON or `a,b`") from None
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @classmethod
+    def load(cls, env_file: Path | None = None) -> Self:
+        """Read the settings from the environment, and from a file what the environment lacks.
+
+        Args:
+            env_file: lines such as `LOG_LEVEL=DEBUG`, in UTF-8; it may be missing.
+
+        Raises:
+            SystemExit: a variable is malformed, or the file isn't UTF-8. The message has one line
+                for each variable, with its name, and never shows a secret.
+        """
+        if env_file:
+            try:
+                # Not pydantic-settings: it expands `${...}`, and hides the file from libraries.
+                load_dotenv(env_file, encoding="utf-8-sig", interpolate=False)
+            except UnicodeDecodeError:
+                sys.exit(f"{env_file}: not text in UTF-8; save it as UTF-8")
+        try:
+            return cls()
+        except ValidationError as error:
+            sys.exit("\n".join(map(cls._explain, error.errors())))
+
+    @classmethod
+    def _explain(cls, problem: ErrorDetails) -> str:
+        if not problem["loc"]:
+            return problem["msg"]
+        variable = str(problem["loc"][0]).upper()
+        field = cls.model_fields.get(variable.lower())
+        secret = field is not None and "Secret" in str(field.annotation)
+        given = os.environ.get(variable)
+        shown = "" if secret or given is None else f", not {given!r}"
+        return f"{variable}: {problem['msg']}{shown}"
+
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -33,103 +169,56 @@ def _check_sqlite_path(path: str) -> str:
 SqlitePath = Annotated[str, Field(min_length=1), AfterValidator(_check_sqlite_path)]
 
 
-def _upper(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
+class SqliteSettings(CoreSettings):
+    """The settings of a service on SQLite."""
 
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-class CoreSettings(BaseModel):
-    """What every service can be told through its environment.
-
-    A field `log_level` is read from the variable `LOG_LEVEL`. A subclass adds the fields
-    of its own service.
-    """
-
-    model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True)
-
-    #: Development: `python main.py` starts again when the code changes.
-    app_debug: bool = False
-    log_level: Annotated[
-        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], BeforeValidator(_upper)
-    ] = "INFO"
-    #: Lines of JSON, text for people, or text on a terminal and JSON elsewhere.
-    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = "auto"
-
-    #: Seconds the app may take to begin its response; after that, the client is told 503.
-    request_timeout: float = Field(default=30, gt=0, le=3600)
-    #: The largest body of a request; beyond, it is 413.
-    max_body_bytes: int = Field(default=1024 * 1024, ge=0)
-
-    #: Make the tables at start where the database is empty.
-    db_create_all: bool = True
-    #: Log every SQL statement.
-    db_echo: bool = False
-    #: Connections kept open, for each worker process.
-    db_pool_size: int = Field(default=10, ge=1, le=1000)
-    #: Connections opened above the pool size, and closed after use.
-    db_max_overflow: int = Field(default=0, ge=0, le=1000)
-    #: Seconds to wait for the server to take a connection, and on MySQL for a lock; on SQLite,
-    #: for others to write.
-    db_timeout: float = Field(default=5, gt=0, le=300)
-    #: Seconds a request waits for a free connection.
-    db_pool_timeout: float = Field(default=5, gt=0, le=300)
-    #: Seconds after which a connection is replaced; -1 for never.
-    db_pool_recycle: int = Field(default=1800, ge=-1)
-    #: Test a pooled connection before it is used, where it was idle for half a second.
-    db_pool_pre_ping: bool = True
-
-    #: Seconds in which the database must answer for `/health/ready` to be well.
-    health_timeout: float = Field(default=2, gt=0, le=60)
+    sqlite_db_name: SqlitePath = "default_nest_db"
+    #: One connection for transactions, the others for reads. More threads get less done.
+    db_pool_size: int = Field(default=4, ge=1, le=1000)
 
     @property
-    def engine_params(self) -> dict[str, Any]:
-        """The engine's and the pool's settings, as `create_async_engine` takes them.
+    def config_params(self) -> dict[str, Any]:
+        """The database, for the provider."""
+        return {"db_name": self.sqlite_db_name}
 
-        The values of a statement are personal data, as like as not: they are logged with
-        `db_echo` alone, and else not even with an error.
-        """
+
+class PostgresqlSettings(CoreSettings):
+    """The settings of a service on PostgreSQL."""
+
+    postgresql_host: str = Field(default="localhost", min_length=1)
+    postgresql_port: Port = 5432
+    postgresql_user: str = "postgres"
+    postgresql_password: SecretStr = SecretStr("postgres")
+    postgresql_db_name: str = Field(default="default_nest_db", min_length=1)
+
+    @property
+    def config_params(self) -> dict[str, Any]:
+        """The server and the database, for the provider."""
         return {
-            "hide_parameters": not self.db_echo,
-            "pool_size": self.db_pool_size,
-            "max_overflow": self.db_max_overflow,
-            "pool_timeout": self.db_pool_timeout,
-            "pool_recycle": self.db_pool_recycle,
-            "pool_pre_ping": self.db_pool_pre_ping,
+            "host": self.postgresql_host,
+            "port": self.postgresql_port,
+            "user": self.postgresql_user,
+            "password": self.postgresql_password.get_secret_value(),
+            "db_name": self.postgresql_db_name,
         }
 
-    @classmethod
-    def load(cls, env_file: Path | None = None) -> Self:
-        """Read the settings from the environment, and from a file what the environment lacks.
 
-        Args:
-            env_file: lines like `LOG_LEVEL=DEBUG`, in UTF-8; it need not exist.
+class MysqlSettings(CoreSettings):
+    """The settings of a service on MySQL or MariaDB."""
 
-        Raises:
-            SystemExit: a variable is malformed; the message has one line for each, with the
-                variable's name, and never shows a secret's value. Or the file is not UTF-8.
-        """
-        if env_file:
-            try:
-                load_dotenv(env_file, encoding="utf-8-sig", interpolate=False)
-            except UnicodeDecodeError:
-                sys.exit(f"{env_file}: is not text in UTF-8; save it as such")
-        try:
-            return cls.model_validate(dict(os.environ))
-        except ValidationError as error:
-            sys.exit("\n".join(cls._explain(problem) for problem in error.errors()))
+    mysql_host: str = Field(default="localhost", min_length=1)
+    mysql_port: Port = 3306
+    mysql_user: str = "root"
+    mysql_password: SecretStr = SecretStr("root")
+    mysql_db_name: str = Field(default="default_nest_db", min_length=1)
 
-    @classmethod
-    def _explain(cls, problem: ErrorDetails) -> str:
-        if not problem["loc"]:
-            return problem["msg"]
-        variable = str(problem["loc"][0])
-        secret = any(
-            field.alias == variable and "Secret" in str(field.annotation)
-            for field in cls.model_fields.values()
-        )
-        given = os.environ.get(variable)
-        shown = "" if secret or given is None else f", not {given!r}"
-        return f"{variable}: {problem['msg']}{shown}"
+    @property
+    def config_params(self) -> dict[str, Any]:
+        """The server and the database, for the provider."""
+        return {
+            "host": self.mysql_host,
+            "port": self.mysql_port,
+            "user": self.mysql_user,
+            "password": self.mysql_password.get_secret_value(),
+            "db_name": self.mysql_db_name,
+        }

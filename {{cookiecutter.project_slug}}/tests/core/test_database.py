@@ -1,122 +1,107 @@
+"""What the code of this service relies on: sessions, the reader and their connections."""
+
 import asyncio
+import contextvars
+from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-from sqlalchemy import Table, event, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy import column, insert, literal, select, table, text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from src.config import config
+from src.config import config, settings
+from src.core.database import DatabaseProvider
 
-from .items import CoreItem
-
-
-async def test_sql_is_not_logged(
-    core_client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    await core_client.get("/items")
-
-    assert "SELECT" not in caplog.text
+#: A table that every migrated database has, whichever the modules.
+VERSION = table("alembic_version", column("version_num"))
+WAIT = 2
 
 
-@pytest.mark.usefixtures("core_client")
-async def test_what_is_not_committed_is_undone() -> None:
-    async def add_and_fail() -> None:
-        async with config.get_session() as session:
-            session.add(CoreItem(name="Ada"))
-            await session.flush()
+pytestmark = pytest.mark.usefixtures("app")
+
+
+@pytest.fixture
+async def small() -> AsyncIterator[DatabaseProvider]:
+    """Make a provider with a single connection for transactions."""
+    params = settings.engine_params | {"pool_size": 2, "pool_timeout": 0.2}
+    provider = DatabaseProvider(config.engine.dialect.name, settings.config_params, params)
+    yield provider
+    await provider.dispose()
+
+
+async def use(provider: DatabaseProvider) -> None:
+    async with provider.get_session() as session:
+        await session.execute(select(VERSION))
+
+
+async def use_in_another_request(provider: DatabaseProvider) -> None:
+    task = asyncio.get_running_loop().create_task(use(provider), context=contextvars.Context())
+    await asyncio.wait_for(task, WAIT)
+
+
+async def test_session_rolls_back_uncommitted_changes(small: DatabaseProvider) -> None:
+    async def insert_and_fail() -> None:
+        async with small.get_session() as session:
+            await session.execute(insert(VERSION).values(version_num="undone"))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await add_and_fail()
+        await insert_and_fail()
 
-    async with config.get_session() as session:
-        assert (await session.scalars(select(CoreItem))).all() == []
+    result = await small.reader.execute(select(VERSION.c.version_num))
+    assert "undone" not in result.scalars().all()
 
 
-@pytest.mark.usefixtures("core_client")
-async def test_an_entity_can_be_read_after_its_session() -> None:
-    async with config.get_session() as session:
-        item = CoreItem(name="Ada")
-        session.add(item)
+async def test_session_waits_for_a_connection(small: DatabaseProvider) -> None:
+    async with small.get_session() as session:
+        await session.execute(select(VERSION))
+        with pytest.raises(PoolTimeoutError, match="DB_POOL_TIMEOUT"):
+            await use_in_another_request(small)
+
+
+async def test_commit_frees_the_connection(small: DatabaseProvider) -> None:
+    async with small.get_session() as session:
+        await session.execute(select(VERSION))
         await session.commit()
-
-    assert item.name == "Ada"
-    assert item.id
+        await use_in_another_request(small)
 
 
-async def test_a_request_that_fails_after_a_flush_leaves_nothing_behind(
-    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def flush_and_fail(session: AsyncSession) -> None:
-        await session.flush()
-        raise RuntimeError
-
-    ada = (await core_client.post("/items", json={"name": "Ada"})).json()
-    monkeypatch.setattr(AsyncSession, "commit", flush_and_fail)
-    responses = [
-        await core_client.post("/items", json={"name": "Grace"}),
-        await core_client.delete(f"/items/{ada}"),
-    ]
-    monkeypatch.undo()
-
-    assert [response.status_code for response in responses] == [500, 500]
-    assert (await core_client.get("/items")).json() == ["Ada"]
+async def test_session_inside_another_does_not_wait(small: DatabaseProvider) -> None:
+    async with small.get_session() as session:
+        await session.execute(select(VERSION))
+        await asyncio.wait_for(use(small), WAIT)
 
 
-async def test_requests_share_no_session(core_client: httpx.AsyncClient) -> None:
-    began: list[Session] = []
+async def test_reader_returns_rows_by_attribute() -> None:
+    result = await config.reader.execute(select(literal("Ada").label("name")))
 
-    def note(session: Session, *_: object) -> None:
-        began.append(session)
-
-    event.listen(Session, "after_begin", note)
-    await asyncio.gather(*(core_client.get(path) for path in ["/items", "/items/1"] * 10))
-    event.remove(Session, "after_begin", note)
-
-    assert len(began) == 20
-    assert len(set(map(id, began))) == 20
+    assert result.one().name == "Ada"
 
 
-@pytest.mark.usefixtures("app")
-async def test_several_processes_can_make_the_tables_at_once(table: Table) -> None:
-    await config.drop_all()
+async def test_reader_serves_more_reads_than_connections() -> None:
+    statement = select(literal(1))
 
-    await asyncio.gather(*(config.create_all() for _ in range(4)))
+    results = await asyncio.gather(*(config.reader.execute(statement) for _ in range(50)))
 
-    async with config.get_session() as session:
-        assert (await session.scalars(select(table))).all() == []
+    assert {result.scalar_one() for result in results} == {1}
 
 
-@pytest.mark.usefixtures("core_client")
-async def test_two_can_remove_a_row_at_once() -> None:
-    async with config.get_session() as session:
-        session.add(CoreItem(name="Ada"))
-        await session.commit()
+def test_own_engine_arguments_win() -> None:
+    params = settings.engine_params | {"execution_options": {"compiled_cache": None}}
+    provider = DatabaseProvider(config.engine.dialect.name, settings.config_params, params)
 
-    async with config.get_session() as one, config.get_session() as other:
-        for session in (one, other):
-            await session.delete((await session.scalars(select(CoreItem))).one())
-        await one.commit()
-        await other.commit()
+    for engine in (provider.engine, provider.read_engine):
+        assert engine.sync_engine.get_execution_options()["compiled_cache"] is None
 
 
-@pytest.mark.parametrize("idle", [True, False])
-async def test_a_connection_is_tested_where_it_was_idle(
-    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, *, idle: bool
-) -> None:
-    async def ask() -> int:
-        return (await core_client.get("/items")).status_code
+async def test_database_answers_outside_the_pools() -> None:
+    await asyncio.wait_for(config.ping(), WAIT)
 
-    def fail(connection: object) -> bool:
-        tested.append(connection)
-        raise ConnectionError
 
-    tested: list[object] = []
-    await ask()
-    monkeypatch.setattr(config, "tests_idle", True)
-    monkeypatch.setattr(config.engine.dialect, "do_ping", fail)
-    monkeypatch.setattr("src.core.database.MAX_IDLE", 0 if idle else 60)
-
-    assert await ask() == 200
-    assert len(tested) == (1 if idle else 0)
+async def test_schema_is_changed_by_one_process_at_a_time() -> None:
+    async with config.schema_connection() as connection:
+        await connection.execute(text("SELECT 1"))
+        second = asyncio.create_task(config.create_all())
+        await asyncio.sleep(0.3)
+        assert not second.done()
+        await connection.rollback()
+    await asyncio.wait_for(second, WAIT)

@@ -4,14 +4,15 @@ from typing import TypeVar
 
 import pytest
 from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Table, inspect, text
-
 from src.config import config
-from src.core.migrations import CONFIG
+from src.core.database.schema import ALEMBIC_INI
 
 Result = TypeVar("Result")
+CONFIG = Config(ALEMBIC_INI)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from nest.core.decorators.database import async_db_request_handler
 from sqlalchemy import ForeignKey, MetaData, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
-
 from src.config import config
 from src.core.core_module import install, lifespan
 from src.core.database import Base

@@ -1,0 +1,74 @@
+"""Locks: a statement waits for DB_LOCK_TIMEOUT, and a migration for as long as it takes."""
+
+import asyncio
+import time
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
+from src.config import config, settings
+from src.core.database import DatabaseProvider
+
+from .items import CoreItem
+
+
+@pytest.mark.usefixtures("core_client")
+async def test_statement_waits_for_a_lock_until_the_limit() -> None:
+    async with config.get_session() as session:
+        session.add(CoreItem(name="Ada"))
+        await session.commit()
+    provider = DatabaseProvider(
+        config.engine.dialect.name, settings.config_params, settings.engine_params, lock_timeout=1
+    )
+    rename = update(CoreItem).values(name="Grace")
+
+    async with config.engine.begin() as holder:
+        await holder.execute(rename)
+        start = time.monotonic()
+        with pytest.raises(DBAPIError):
+            async with provider.get_session() as session:
+                await session.execute(rename)
+        assert 0.9 < time.monotonic() - start < 3
+        # Reads don't wait for a writer.
+        assert (await provider.reader.execute(select(CoreItem.name))).scalars().all() == ["Ada"]
+    await provider.dispose()
+
+
+@pytest.mark.usefixtures("core_client")
+async def test_migration_has_no_limit_for_locks() -> None:
+    async with config.schema_connection() as connection:
+        shown = {
+            "postgresql": "SHOW lock_timeout",
+            "mysql": "SELECT @@lock_wait_timeout",
+            "sqlite": "PRAGMA busy_timeout",
+        }
+        limit = await connection.scalar(text(shown[connection.dialect.name]))
+    assert str(limit) in {"0", "86400", "31536000", "300000"}
+
+
+@pytest.mark.usefixtures("core_client")
+async def test_second_starter_holds_no_transaction() -> None:
+    """CREATE INDEX CONCURRENTLY waits for every open transaction, also one that waits for it."""
+    if config.driver.lock_schema is None:
+        return  # SQLite: a waiting process has no transaction yet.
+    async with config.schema_connection() as first:
+        second = asyncio.create_task(config.create_all())
+        await asyncio.sleep(0.5)
+        if first.dialect.name == "postgresql":
+            autocommit = await first.execution_options(isolation_level="AUTOCOMMIT")
+            index = "INDEX CONCURRENTLY core_lock ON core_items (parent_id)"
+            await asyncio.wait_for(autocommit.execute(text(f"CREATE {index}")), 5)
+            await asyncio.wait_for(autocommit.execute(text("DROP INDEX CONCURRENTLY core_lock")), 5)
+        assert not second.done()
+    await asyncio.wait_for(second, 5)
+
+
+@pytest.mark.usefixtures("core_client")
+async def test_schema_lock_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    if config.driver.lock_schema is None:
+        return  # SQLite's own limit, as above.
+    monkeypatch.setattr("src.core.database.provider.SCHEMA_TIMEOUT", 0.3)
+
+    async with config.schema_connection():
+        with pytest.raises(TimeoutError, match="another process has been changing the schema"):
+            await config.create_all()

@@ -1,0 +1,38 @@
+"""The tests of core that a project doesn't carry: each combination runs them on its database.
+
+A project's own tests of core are the contract that its owner relies on. The others are in
+`tests/core/`, and are laid over a copy of a rendering here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools.template import TEMPLATE, run
+
+from .helpers.projects import Combination
+
+pytestmark = pytest.mark.matrix
+
+
+def test_core_passes_the_templates_tests(
+    combination: Combination, project: Path, settings: dict[str, str], tmp_path: Path
+) -> None:
+    run("uv sync --quiet", project)
+    folder = tmp_path / project.name
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(
+        TEMPLATE / "tests" / "core",
+        folder / "tests" / "core_extra",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+
+    environment = settings | {"UV_PROJECT_ENVIRONMENT": str(project / ".venv")}
+    printed = run("uv run --no-sync pytest tests/core_extra", folder, **environment)
+
+    assert re.search(r"\d+ passed", printed), combination
+    assert "skipped" not in printed
