@@ -36,12 +36,12 @@ OPTIMISATIONS = {
         (Patch(PROVIDER, '"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None', ""),),
     ),
     "without places": Optimisation(
-        "wait in order, for a place in front of each pool",
+        "wait in order for a place in front of the pool",
         (Patch(SESSIONS, "asyncio.Semaphore(number)", "asyncio.Semaphore(10**9)"),),
         by_p99=True,
     ),
     "without idle times": Optimisation(
-        "test a connection only after half a second",
+        "test a connection only if it was idle for half a second",
         (
             Patch(PROVIDER, '"pool_pre_ping": False}', '"pool_pre_ping": tests_idle}'),
             Patch(PROVIDER, "if tests_idle:", "if False:"),
@@ -75,13 +75,16 @@ OPTIMISATIONS = {
             ),
         ),
     ),
-    "without few connections": Optimisation(
-        "open one connection for transactions and three for reads",
-        (
-            Patch(SETTINGS, "Field(default=4, ge=1", "Field(default=10, ge=1"),
-            Patch(PROVIDER, "size // 2) if self.driver.is_remote else 1", "size // 2)"),
-        ),
-        workload="mix",
+    "without one writer": Optimisation(
+        "open one connection for transactions, not five",
+        (Patch(PROVIDER, "if self.driver.is_remote else 1", "if self.driver.is_remote else 5"),),
+        workload="create",
+        by_p99=True,
+        databases=("sqlite",),
+    ),
+    "without few readers": Optimisation(
+        "open three connections for reads, not nine",
+        (Patch(SETTINGS, "Field(default=4, ge=1", "Field(default=10, ge=1"),),
         databases=("sqlite",),
     ),
 }
