@@ -19,9 +19,10 @@ row says otherwise. A ratio is the median of all rounds, followed by the smalles
 
 {targets}
 
-- `{handwritten}` is FastAPI with SQLAlchemy's ORM, and has the same routes, models and errors.
+- `{handwritten}` is FastAPI with SQLAlchemy's ORM and uvicorn's access log. It has the same routes,
+  models and errors.
 - `{bare}` is FastAPI on asyncpg's pool, on aiomysql's pool, or on one connection of aiosqlite.
-  It doesn't check its input, and it doesn't log requests.
+  It has uvicorn's access log, only checks types, and has no error bodies.
 - `{cli}` is the output of `pynest generate application --is-async` and `generate resource`.
   It logs every statement, lists without pages, and can only list and create.
 
@@ -53,10 +54,10 @@ one.
 ### How it was measured
 
 Each contender is a process with one worker, on the same Python, the same packages and the same
-database. It logs to a file, as in production. All contenders gave the same responses before any of
-them was timed. wrk then drove them in turn for {seconds} s a round, in another order each round.
-Its p99 also counts the requests that a slow response held up. Compare ratios with those of another
-machine, but not rates:
+database. It logs to a file, as in production. The run compares their responses before it times any
+of them. wrk then drives them in turn for {seconds} s a round, in another order each round. Its p99
+also counts the requests that a slow response holds up. Compare ratios with those of another machine,
+but not rates:
 
 - {machine}
 - {databases}
