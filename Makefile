@@ -11,7 +11,7 @@ APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: app test lint format lock examples release bench bench-quick clean
+.PHONY: app test lint format lock examples release bench bench-serving bench-quick clean
 
 # Render a project, install it and serve it; without the hooks, which are for its owner.
 app: $(READY)
@@ -48,15 +48,17 @@ examples: $(READY)
 release: $(READY)
 	$(BIN)/python -m tools.releases $(VERSION)
 
-# Measure how projects serve, and how long the template takes; writes benchmarks/RESULTS.md.
-bench: $(READY)
+# Measure how fast projects serve and the template generates; writes benchmarks/RESULTS.md.
+bench: bench-serving
+	$(BIN)/python -m benchmarks.generation
+
+# The part of bench about serving.
+bench-serving: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.page
-	$(BIN)/python -m benchmarks.profile
-	$(BIN)/python -m benchmarks.generation
 
-# See that what is compared gives the same answers, and time a little of it.
+# Check that all contenders give the same responses, with each optimisation taken back too.
 bench-quick: $(READY)
 	$(BIN)/python -m benchmarks.serving --quick
 

@@ -1,4 +1,4 @@
-"""A database of a run's own, on the server that is here, and what is in its table."""
+"""A temporary database for a run, and the rows of its table."""
 
 import asyncio
 import contextlib
@@ -20,29 +20,29 @@ from .contenders import BUILD, PYTHON
 
 @dataclass(frozen=True)
 class Database:
-    """A database of this run's own."""
+    """A temporary database."""
 
     #: `sqlite`, `postgresql` or `mysql`.
     kind: str
-    #: The variables with which a service reaches it.
+    #: The environment variables of a service that uses it.
     settings: dict[str, str]
 
     @property
     def name(self) -> str:
-        """Its name on the server; for SQLite, the path of the file without `.db`."""
+        """Return the name on the server; for SQLite, the path of the file without `.db`."""
         return self.settings[f"{self.kind.upper()}_DB_NAME"]
 
     def migrate(self, project: Path) -> None:
-        """Make the tables, by the migrations of a rendered project."""
+        """Create the tables by the migrations of a rendered project."""
         run([str(PYTHON), "-m", "alembic", "upgrade", "head"], project, **self.settings)
 
     def fill(self, rows: int) -> None:
-        """Have the table hold that many rows, with keys from 1 on, and nothing else."""
+        """Replace the table's rows by this many, with keys from 1."""
         values = ", ".join(f"('example {number}')" for number in range(1, rows + 1))
-        insert = f"INSERT INTO examples (name) VALUES {values}"  # noqa: S608  # ours
+        insert = f"INSERT INTO examples (name) VALUES {values}"  # noqa: S608  # our own numbers
         if self.kind == "sqlite":
             self._execute("DELETE FROM examples", "DELETE FROM sqlite_sequence", insert)
-            # Nobody inherits a log that another has filled.
+            # Each contender starts with an empty write-ahead log.
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
         elif self.kind == "postgresql":
             self._execute("TRUNCATE examples RESTART IDENTITY", insert, "ANALYZE examples")
@@ -50,7 +50,7 @@ class Database:
             self._execute("TRUNCATE examples", insert, "ANALYZE TABLE examples")
 
     def version(self) -> str:
-        """Name the server and its version."""
+        """Return the server's name and version."""
         if self.kind == "sqlite":
             code = "import sqlite3; print(sqlite3.sqlite_version)"
             return f"SQLite {run([str(PYTHON), '-c', code], BUILD).strip()}"
@@ -60,7 +60,7 @@ class Database:
         return f"{'MariaDB' if 'MariaDB' in more else 'MySQL'} {number}"
 
     def _execute(self, *statements: str) -> str:
-        """Run statements, and return the first value of what the last one finds."""
+        """Execute statements; return the first value of the last one's result."""
         if self.kind == "postgresql":
             return asyncio.run(self._execute_on_postgresql(*statements))
         connection: sqlite3.Connection | pymysql.Connection
@@ -98,11 +98,11 @@ class Database:
 
 @contextlib.contextmanager
 def temporary_database(kind: str, settings: dict[str, str]) -> Iterator[Database]:
-    """Make a database; drop it afterwards.
+    """Create a database, and drop it afterwards.
 
     Args:
         kind: `sqlite`, `postgresql` or `mysql`.
-        settings: the variables with which a service reaches the server.
+        settings: the environment variables of a service that uses the server.
     """
     name = f"bench_{uuid4().hex}"
     folder = BUILD / "data"

@@ -1,4 +1,4 @@
-"""Servers as real processes, and wrk, which drives them."""
+"""Contenders as server processes, and wrk, which drives them."""
 
 import contextlib
 import http.client
@@ -19,31 +19,27 @@ import psutil
 from tests.helpers.serving import free_port
 from tools.template import environment
 
-from .contenders import BUILD, Contender
+from .contenders import BUILD, Contender, MeasurementError
 from .databases import Database
 
 SCRIPT = Path(__file__).with_name("requests.lua")
-#: Seconds in which a server must answer at first, end, or be idle again.
+#: Seconds for a server to start, to stop, or to become idle.
 PATIENCE = 30
-#: What the processes of database servers are called.
+#: The names of the database servers' processes.
 DATABASE_PROCESSES = ("postgres", "mariadbd", "mysqld")
-
-
-class MeasurementError(Exception):
-    """A server does not do what it is measured at; the message has the end of its log first."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was seen while one server was driven; times are in seconds."""
+    """The numbers of one server in one round; times are in seconds."""
 
-    #: Requests answered, for each second.
+    #: Responses per second.
     rate: float
     p50: float
     p99: float
-    #: Time of a processor that the server took, for each request.
+    #: Processor time of the server for each request.
     cpu: float
-    #: How many processors were busy with the server, the database's, wrk, and all else.
+    #: How many processors the server, the database server, wrk and all other programs kept busy.
     server_load: float
     database_load: float
     wrk_load: float
@@ -52,54 +48,54 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Server:
-    """A contender that serves."""
+    """A running contender."""
 
     contender: Contender
     process: psutil.Process
     port: int
     log: Path
-    #: Seconds from its start to its first answer.
+    #: Seconds from the start of the process to the first response.
     start: float
 
     @property
     def url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """Return the base URL, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     def processes(self) -> list[psutil.Process]:
-        """List its processes: one, unless it has workers."""
+        """Return the process and its workers."""
         return [self.process, *self.process.children(recursive=True)]
 
     def cpu(self) -> float:
-        """Return the seconds of processors that it has taken so far."""
+        """Return the processor time that the server has used, in seconds."""
         return sum(map(cpu_of, self.processes()))
 
     def memory(self) -> int:
-        """Return its resident memory in bytes."""
+        """Return the resident memory in bytes."""
         return sum(process.memory_info().rss for process in self.processes())
 
     def settle(self) -> None:
-        """Wait until it is done with requests that nobody waits for any more."""
+        """Wait until the server has finished the requests that wrk gave up at its end."""
         end = time.monotonic() + PATIENCE
         before = -1.0
         while before < (before := self.cpu()) and time.monotonic() < end:
             time.sleep(0.03)
 
     def fail(self, message: str) -> NoReturn:
-        """Raise an error, with the end of its log before it."""
+        """Raise an error, with the last lines of the log above it."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
         raise MeasurementError("\n".join([*lines, f"{self.contender.name}: {message}"]))
 
 
 @contextlib.contextmanager
 def serving(contender: Contender, database: Database, workers: int = 1) -> Iterator[Server]:
-    """Start a contender, and yield it once it answers."""
+    """Start a contender, and yield it after its first response."""
     port = free_port()
     log = BUILD / "logs" / f"{database.kind} {contender.name} {workers}.log"
     log.parent.mkdir(exist_ok=True)
     options = ["--workers", str(workers)] if workers > 1 else []
     variables = {**database.settings, **contender.variables, "WEB_CONCURRENCY": "1"}
-    # Appended to, so that it can be emptied meanwhile.
+    # Opened to append, so that `drive` can truncate it meanwhile.
     with log.open("ab") as output:
         os.truncate(log, 0)
         begin = time.perf_counter()
@@ -113,7 +109,7 @@ def serving(contender: Contender, database: Database, workers: int = 1) -> Itera
             start_new_session=True,
         )
         try:
-            while not answers(port, contender.first):
+            while not responds(port, contender.first):
                 took = time.perf_counter() - begin
                 if process.poll() is not None or took > PATIENCE:
                     stopped = Server(contender, process, port, log, took)
@@ -129,7 +125,7 @@ def serving(contender: Contender, database: Database, workers: int = 1) -> Itera
             process.wait()
 
 
-def answers(port: int, path: str) -> bool:
+def responds(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
@@ -141,16 +137,16 @@ def answers(port: int, path: str) -> bool:
 
 
 def drive(server: Server, workload: str, connections: int, seconds: int) -> Measurement:
-    """Have wrk ask a server for as much as it can answer.
+    """Let wrk send a server as many requests as it can serve.
 
     Args:
-        server: who is asked.
-        workload: the name that `requests.lua` has for what is asked.
-        connections: how many requests are in flight.
-        seconds: for how long.
+        server: the server.
+        workload: the name of the requests in `requests.lua`.
+        connections: the number of requests in flight.
+        seconds: the duration.
 
     Raises:
-        MeasurementError: a request failed, or was answered with an error.
+        MeasurementError: a request failed, or its response was an error.
     """
     os.truncate(server.log, 0)
     command = ["wrk", "--threads", "1", "--connections", str(connections)]
@@ -182,20 +178,20 @@ def drive(server: Server, workload: str, connections: int, seconds: int) -> Meas
 
 
 def database_cpu() -> float:
-    """Return the seconds of processors that database servers on this machine have taken."""
+    """Return the processor time of all database servers on this machine, in seconds."""
     processes = psutil.process_iter(["name"])
     return sum(cpu_of(each) for each in processes if each.info["name"] in DATABASE_PROCESSES)
 
 
 def wrk_cpu() -> float:
-    """Return the seconds of processors that all that has ended here has taken."""
+    """Return the processor time of all child processes that have ended, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def machine_cpu() -> float:
-    """Return the seconds of processors that anything at all has taken."""
-    # What guests take is among what users do.
+    """Return the processor time of all programs on this machine, in seconds."""
+    # The times of users include those of guests.
     idle = ("idle", "iowait", "guest", "guest_nice")
     times: dict[str, float] = psutil.cpu_times()._asdict()
     return sum(seconds for name, seconds in times.items() if name not in idle)

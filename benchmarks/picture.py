@@ -1,4 +1,4 @@
-"""The ratios of a run as a picture: bars to the right where a rendered project is faster."""
+"""The ratios of a run as a picture: bars point to the right if a rendered project is faster."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ import matplotlib as mpl
 from matplotlib import pyplot
 
 from .contenders import BARE, CLI, HANDWRITTEN, STYLES
-from .results import CONNECTIONS, TARGETS, WORKLOADS, Cell, Results, rate, ratio
+from .results import COMPARISONS, CONNECTIONS, WORKLOADS, Cell, Results, rate, ratio
 
 COLORS = {CLI: "#2a9d8f", HANDWRITTEN: "#457b9d", BARE: "#a8a8a8"}
 TARGET_COLOR = "#d62828"
 
 
 def draw(results: Results, path: Path) -> None:
-    """Draw the ratios that have targets, of the first session style, as an SVG file."""
-    # The same file for the same numbers, with text that browsers render.
+    """Draw the comparisons of the first session style as an SVG file."""
+    # The hash salt makes the file reproducible. Browsers render the text.
     mpl.rcParams.update({"svg.hashsalt": "ratios", "svg.fonttype": "none", "font.size": 9})
     figure, panels = pyplot.subplots(
         1,
@@ -25,16 +25,18 @@ def draw(results: Results, path: Path) -> None:
         layout="constrained",
     )
     for panel, database in zip(panels[0], results.versions, strict=True):
-        for row, (workload, other, target) in enumerate(TARGETS):
+        for row, (workload, other, targets) in enumerate(COMPARISONS):
             rounds = results.cells[Cell(database, workload, CONNECTIONS)]
             times = ratio(rounds, STYLES[0], other, rate)
-            # On a scale of logarithms, a bar begins at 1: as fast as the other.
+            target = targets.get(database)
+            # The axis is logarithmic, so a bar begins at 1, not at 0.
             panel.barh(row, times.median - 1, left=1, color=COLORS[other])
             panel.hlines(row, times.low, times.high, color="black", linewidth=1)
-            panel.plot(target, row, marker="|", markersize=15, color=TARGET_COLOR)
+            if target:
+                panel.plot(target, row, marker="|", markersize=15, color=TARGET_COLOR)
             panel.annotate(
                 f"{times.median:.2f}",
-                (max(times.high, target, 1), row),
+                (max(times.high, target or 1, 1), row),
                 xytext=(4, 0),
                 textcoords="offset points",
                 va="center",
@@ -45,10 +47,10 @@ def draw(results: Results, path: Path) -> None:
         panel.set_title(results.versions[database])
         panel.spines[["top", "right"]].set_visible(False)
     panels[0][0].set_yticks(
-        range(len(TARGETS)),
-        [f"{WORKLOADS[workload].title} ÷ {other}" for workload, other, _ in TARGETS],
+        range(len(COMPARISONS)),
+        [f"{WORKLOADS[workload].title} ÷ {other}" for workload, other, _ in COMPARISONS],
     )
     panels[0][0].invert_yaxis()
-    what = f"requests per second ÷ the other's, {CONNECTIONS} connections"
+    what = f"ratio of requests per second, {CONNECTIONS} connections"
     figure.supxlabel(f"{what}: median, spread, and the target in red")
     figure.savefig(path, metadata={"Date": None})

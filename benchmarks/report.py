@@ -1,33 +1,35 @@
-"""RESULTS.md: what was measured, a section for each benchmark, and on which machine."""
+"""RESULTS.md: a section for each benchmark, written by its own run."""
 
 import os
 import platform
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+#: The sections, in order.
+HEADINGS = ("Serving", "The template's own speed", "The test suite")
 TITLE = """# Results
 
-Numbers that were measured, each section by its own run; `make bench` writes them anew.
+`make bench` measures the numbers on this page and writes it.
 """
 
 
 def write_section(heading: str, markdown: str) -> None:
-    """Write one section of RESULTS.md anew, and leave the others as they are.
+    """Replace one section of RESULTS.md, and keep the others.
 
     Args:
-        heading: the section's heading, such as `Serving`, without marks.
-        markdown: what stands below it; its own headings are of the third level or deeper.
+        heading: one of `HEADINGS`.
+        markdown: the text below it; its own headings are of the third level or deeper.
     """
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else TITLE
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
     RESULTS.write_text(replace_section(text, heading, markdown), encoding="utf-8")
 
 
 def replace_section(text: str, heading: str, markdown: str) -> str:
-    """Put a section into a document, in place of the one of that heading, or at the end."""
-    top, *sections = f"\n{text}".split("\n## ")
+    """Put a section into a document; sections that are not in `HEADINGS` go."""
+    _, *sections = f"\n{text}".split("\n## ")
     bodies = {name: body for name, _, body in (section.partition("\n") for section in sections)}
     bodies[heading] = f"\n{markdown}"
-    parts = [top, *(f"## {name}\n{body}" for name, body in bodies.items())]
+    parts = [TITLE, *(f"## {name}\n{bodies[name]}" for name in HEADINGS if name in bodies)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -42,7 +44,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    # Python's own answer on Linux is the architecture.
+    # On Linux, `platform.processor` returns the architecture.
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,5 +1,5 @@
--- Requests of a workload, for wrk: wrk --script requests.lua URL -- WORKLOAD PREFIX
--- Names that are created begin with PREFIX, which has to be new; the last line printed is JSON.
+-- The requests of a workload: wrk --script requests.lua URL -- WORKLOAD PREFIX
+-- Created names begin with PREFIX, which has to be new. The last line of the output is JSON.
 
 local rows = 1000
 local count = 0

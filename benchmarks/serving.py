@@ -1,9 +1,8 @@
-"""How fast projects serve, beside what else could serve the same.
+"""Measure how fast projects serve, compared with other ways to build the same service.
 
-`python -m benchmarks.serving` measures everything and keeps it, for `python -m benchmarks.page` to
-write down; with any option that chooses, it prints alone. Every contender is a process of its own,
-on the same database; each round drives all of them in turn, and what counts is the median of the
-rounds' ratios.
+`python -m benchmarks.serving` measures everything, and saves it for `python -m benchmarks.page`.
+With an option that selects something, it only prints. Every contender is a process, and all use the
+same database. Each round drives them in turn, and the result is the median of the rounds' ratios.
 """
 
 import argparse
@@ -11,45 +10,72 @@ import contextlib
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.helpers.serving import required
 from tools import servers
 from tools.template import DATABASES
 
-from .answers import check_answers
-from .contenders import STYLES, Contender, make_contenders, prepare, versions
+from .ablation import OPTIMISATIONS, make_ablated
+from .contenders import (
+    BUILD,
+    STYLES,
+    Contender,
+    MeasurementError,
+    make_contenders,
+    prepare,
+    versions,
+)
 from .databases import Database, temporary_database
-from .load import MeasurementError, Server, drive, serving
+from .load import Server, drive, serving
 from .report import machine
-from .results import CONNECTIONS, ONE, TWO, WORKERS_CONNECTIONS, WORKLOADS, Cell, Results, Round
-from .tables import cell_table, heading, process_table, remark, target_table, workers_table
+from .responses import check_responses
+from .results import (
+    COMPARED,
+    CONNECTIONS,
+    ONE,
+    TWO,
+    WORKERS_CONNECTIONS,
+    WORKLOADS,
+    Cell,
+    Results,
+    Round,
+)
+from .tables import (
+    ablation_table,
+    cell_table,
+    contender_table,
+    heading,
+    remark,
+    target_table,
+    workers_table,
+)
 
-#: How many rounds, by the number of connections; the targets are for the first.
-ROUNDS = {CONNECTIONS: 5, 1: 3, 64: 3}
-START_ROUNDS = 5
-WORKERS_ROUNDS = 5
-#: What is no workload of `requests.lua`.
-START, WORKERS = "start", "two-workers"
-#: What `--quick` times, once.
-QUICK = ["mix"]
-NO_WRK = "wrk, which makes the load, is not installed: `apt install wrk` or `brew install wrk`"
+#: Rounds of each part. A gain of a tenth needs more than a ratio of two.
+ROUNDS, ABLATION_ROUNDS = 5, 7
+#: The parts that aren't workloads of `requests.lua`.
+ABLATION, START, WORKERS = "ablation", "start", "two-workers"
+#: The workload of `--quick`.
+QUICK = "mix"
+NO_WRK = "wrk, which sends the requests, is missing: run `apt install wrk` or `brew install wrk`"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.serving")
     parser.add_argument("--database", choices=DATABASES, action="append")
-    parser.add_argument("--workload", choices=[*WORKLOADS, START, WORKERS], action="append")
+    parts = [*WORKLOADS, ABLATION, START, WORKERS]
+    parser.add_argument("--workload", choices=parts, action="append")
     parser.add_argument("--connections", type=int, action="append")
     parser.add_argument("--rounds", type=int, help="how often each contender is driven")
-    parser.add_argument("--seconds", type=int, default=1, help="for how long each time")
+    parser.add_argument("--seconds", type=int, default=1, help="the length of a round")
     parser.add_argument("--against", type=Path, help="another checkout, to compare projects with")
-    parser.add_argument("--quick", action="store_true", help="check answers; time little, once")
+    parser.add_argument("--quick", action="store_true", help="check responses; time little, once")
     return parser.parse_args(arguments)
 
 
 def find_server(database: str) -> dict[str, str] | None:
-    """Return the settings of a database's server; where it is not here, say so."""
+    """Return the settings of a database's server, or print that it is missing."""
     try:
         return servers.find(database)
     except servers.ServerError as error:
@@ -60,80 +86,103 @@ def find_server(database: str) -> dict[str, str] | None:
 
 
 def run(database: Database, options: argparse.Namespace, results: Results) -> None:
-    """Check all contenders on a database, and measure what the options choose."""
+    """Check all contenders on a database, and measure the selected parts."""
     results.versions[database.kind] = database.version()
     contenders = make_contenders(database.kind, options.against)
     database.migrate(contenders[0].folder)
     workloads = [name for name in options.workload if name in WORKLOADS]
-    with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(serving(each, database)) for each in contenders]
-        check_answers(running, database)
-        print(f"{database.kind}: all answer alike", flush=True)
-        if not options.quick:
-            warm_up(running, database, workloads)
+    with serving_all(contenders, database) as running:
         for connections in options.connections:
-            for workload in workloads:
-                cell = Cell(database.kind, workload, connections)
-                rounds = options.rounds or ROUNDS.get(connections, 3)
-                measured = measure(running, database, cell, rounds, options.seconds)
-                results.cells[cell] = measured
-                print(
-                    f"\n{heading(cell)}\n\n{cell_table(measured)}\n{remark(measured)}", flush=True
+            for name in workloads:
+                cell = Cell(database.kind, name, connections)
+                others = WORKLOADS[name].others
+                driven = [
+                    server
+                    for server in running
+                    if server.contender.name.startswith(STYLES) or server.contender.name in others
+                ]
+                results.cells[cell] = measure(
+                    driven, database, cell, options.rounds or ROUNDS, options
                 )
-            if connections == CONNECTIONS:
-                results.memory[database.kind] = {
-                    server.contender.name: server.memory() for server in running
-                }
+        if CONNECTIONS in options.connections:
+            results.memory[database.kind] = {
+                server.contender.name: server.memory() for server in running
+            }
+    if ABLATION in options.workload or options.quick:
+        folder = BUILD / f"{database.kind}-ablated"
+        ablated = make_ablated(contenders[0], database.kind, folder)
+        with serving_all([contenders[0], *ablated], database) as running:
+            if ABLATION in options.workload:
+                results.ablation |= measure_ablation(running, database, options)
     if START in options.workload:
         results.starts[database.kind] = time_starts(contenders, database)
     if WORKERS in options.workload:
-        for workload in ["read-one", *(["health"] if database.kind == "sqlite" else [])]:
-            results.workers[database.kind, workload] = compare_workers(
-                contenders[0], database, workload, options.seconds
+        for name in ["read-one", *(["health"] if database.kind == "sqlite" else [])]:
+            results.workers[database.kind, name] = compare_workers(
+                contenders[0], database, name, options.seconds
             )
 
 
-def able(running: list[Server], workload: str) -> list[Server]:
-    """Choose those who can answer a workload: ours, and those that it names."""
-    others = WORKLOADS[workload].others
-    return [
-        server
-        for server in running
-        if server.contender.name.startswith(STYLES) or server.contender.name in others
-    ]
-
-
-def warm_up(running: list[Server], database: Database, workloads: list[str]) -> None:
-    for workload in workloads:
-        database.fill(WORKLOADS[workload].rows)
-        for server in able(running, workload):
-            drive(server, workload, CONNECTIONS, 1)
+@contextlib.contextmanager
+def serving_all(contenders: list[Contender], database: Database) -> Iterator[list[Server]]:
+    """Start contenders and check their responses."""
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(serving(each, database)) for each in contenders]
+        check_responses(running, database)
+        print(f"{database.kind}: {len(running)} contenders give the same responses", flush=True)
+        yield running
 
 
 def measure(
-    running: list[Server], database: Database, cell: Cell, rounds: int, seconds: int
+    driven: list[Server],
+    database: Database,
+    cell: Cell,
+    rounds: int,
+    options: argparse.Namespace,
 ) -> list[Round]:
-    """Drive all who can answer a workload, in turn."""
+    """Drive contenders in turn, after a round that warms them up; print the rounds."""
     workload = WORKLOADS[cell.workload]
-    driven = able(running, cell.workload)
     database.fill(workload.rows)
-    measured = []
-    for number in range(rounds):
+    measured: list[Round] = []
+    for number in range(rounds + (not options.quick)):
         seen = {}
-        # Whoever comes first in one round comes last in the next.
+        # The first server of one round is the last one of the next.
         first = number % len(driven)
         for server in driven[first:] + driven[:first]:
             if workload.writes:
                 database.fill(workload.rows)
-            seen[server.contender.name] = drive(server, cell.workload, cell.connections, seconds)
+            seen[server.contender.name] = drive(
+                server, cell.workload, cell.connections, options.seconds
+            )
         measured.append({server.contender.name: seen[server.contender.name] for server in driven})
+    measured = measured[-rounds:]
+    print(f"\n{heading(cell)}\n\n{cell_table(measured)}\n{remark(measured)}", flush=True)
     return measured
 
 
+def measure_ablation(
+    running: list[Server], database: Database, options: argparse.Namespace
+) -> dict[Cell, list[Round]]:
+    """Drive a project and those without one optimisation, on the workloads that these are for."""
+    whole, *ablated = running
+    by_workload: dict[str, list[Server]] = {}
+    for server in ablated:
+        workload = OPTIMISATIONS[server.contender.name].workload
+        by_workload.setdefault(workload, [whole]).append(server)
+    cells = {
+        Cell(database.kind, workload, CONNECTIONS): driven
+        for workload, driven in by_workload.items()
+    }
+    return {
+        cell: measure(driven, database, cell, options.rounds or ABLATION_ROUNDS, options)
+        for cell, driven in cells.items()
+    }
+
+
 def time_starts(contenders: list[Contender], database: Database) -> dict[str, list[float]]:
-    """Start each contender in turn, and return the seconds to the first answer, by the name."""
+    """Start each contender in turn; return the seconds to the first response by its name."""
     starts: dict[str, list[float]] = {each.name: [] for each in contenders}
-    for _ in range(START_ROUNDS):
+    for _ in range(ROUNDS):
         for contender in contenders:
             with serving(contender, database) as server:
                 starts[contender.name].append(server.start)
@@ -143,42 +192,50 @@ def time_starts(contenders: list[Contender], database: Database) -> dict[str, li
 def compare_workers(
     contender: Contender, database: Database, workload: str, seconds: int
 ) -> list[Round]:
-    """Drive one worker and two of the same in turn."""
+    """Drive one worker and two workers of the same contender in turn."""
     database.fill(WORKLOADS[workload].rows)
     with serving(contender, database) as one, serving(contender, database, workers=2) as two:
-        servers = {ONE: one, TWO: two}
+        pair = {ONE: one, TWO: two}
         rounds = [
             {
                 name: drive(server, workload, WORKERS_CONNECTIONS, seconds)
-                for name, server in servers.items()
+                for name, server in pair.items()
             }
-            for _ in range(WORKERS_ROUNDS + 1)
+            for _ in range(ROUNDS + 1)
         ]
-    return rounds[1:]  # the first one warms them up
+    return rounds[1:]  # The first round warms them up.
 
 
 def print_summary(results: Results) -> None:
     if results.cells:
         print(f"\n{target_table(results)}")
+    if results.ablation:
+        print(f"\n{ablation_table(results)}")
     if results.starts:
-        print(f"\n{process_table(results)}")
+        print(f"\n{contender_table(results)}")
     if results.workers:
         print(f"\n{workers_table(results)}")
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure and print; save the results of a whole run."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = parse(sys.argv[1:])
     if options.quick:
-        options.workload, options.connections, options.rounds = QUICK, [CONNECTIONS], 1
-    chosen = (options.database, options.workload, options.connections, options.against)
-    options.workload = options.workload or [*WORKLOADS, START, WORKERS]
-    options.connections = options.connections or list(ROUNDS)
+        options.workload, options.connections, options.rounds = [QUICK], [CONNECTIONS], 1
+    selected = (
+        options.database,
+        options.workload,
+        options.connections,
+        options.rounds,
+        options.against,
+    )
+    options.workload = options.workload or [*COMPARED, ABLATION, START, WORKERS]
+    options.connections = options.connections or [CONNECTIONS]
     if not shutil.which("wrk"):
         if not options.quick:
             sys.exit(NO_WRK)
-        print(f"{NO_WRK}; nothing is timed")
+        print(f"{NO_WRK}; this run times nothing")
         options.workload = []
     try:
         prepare()
@@ -192,7 +249,7 @@ def main() -> None:
             print_summary(results)
     except MeasurementError as error:
         sys.exit(str(error))
-    if not any(chosen):
+    if not any(selected):
         results.save()
 
 

@@ -1,16 +1,19 @@
-"""Results as Markdown."""
+"""The results as tables in Markdown."""
 
 import os
 import statistics
 
-from .contenders import ALONE, BARE, HANDWRITTEN, STYLES
+from .ablation import OPTIMISATIONS
+from .contenders import HANDWRITTEN, STYLES
 from .results import (
+    COMPARED,
+    COMPARISONS,
     CONNECTIONS,
+    GAIN_TARGET,
     MEMORY_TARGET,
     ONE,
     P99_TARGET,
     START_TARGET,
-    TARGETS,
     TWO,
     WORKERS_TARGET,
     WORKLOADS,
@@ -27,10 +30,12 @@ from .results import (
 )
 
 AT_LEAST, AT_MOST = "≥", "≤"
+#: In a table's cell that has no value.
+NOTHING = "-"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Write a table, whose columns are wide enough to be read as text too."""
+    """Write a table whose columns line up, so that it can be read as plain text."""
     widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -45,104 +50,122 @@ def heading(cell: Cell) -> str:
 
 
 def remark(rounds: list[Round]) -> str:
-    """Say how often was measured, and how much else the machine did meanwhile."""
+    """Write the number of rounds, and how busy other programs kept the machine."""
     others = statistics.median(each.other_load for seen in rounds for each in seen.values())
-    return f"Rounds: {len(rounds)}; all else kept {others:.2f} processors busy."
+    return f"Rounds: {len(rounds)}; other programs kept {others:.2f} processors busy."
 
 
 def cell_table(rounds: list[Round]) -> str:
-    """Write what all contenders did in one cell, and what ours are beside them."""
-    head = ["", "req/s", "p50 ms", "p99 ms", "CPU µs"]
-    head += [f"{style} ÷ it" for style in STYLES] + [f"{style} by CPU" for style in STYLES]
-    rows = []
-    for name in rounds[0]:
-        row = [
+    """Write all measurements of one cell; ratios are the first contender's to the row's."""
+    first = next(iter(rounds[0]))
+    head = ["contender", "req/s", "p50 ms", "p99 ms", "CPU µs"]
+    head += ["rate ratio", "p99 ratio", "CPU ratio"]
+    rows = [
+        [
             name,
             f"{median(rounds, name, rate):,.0f}",
             f"{median(rounds, name, lambda each: each.p50) * 1e3:.2f}",
             f"{median(rounds, name, p99) * 1e3:.2f}",
             f"{median(rounds, name, cpu) * 1e6:.0f}",
+            *(str(ratio(rounds, first, name, of)) for of in (rate, p99, cpu)),
         ]
-        others = [style if style != name else None for style in STYLES]
-        row += [str(ratio(rounds, style, name, rate)) if style else "" for style in others]
-        # Who takes half of the time is twice as fast.
-        row += [
-            f"{ratio(rounds, name, style, cpu).median:.2f}" if style else "" for style in others
-        ]
-        rows.append(row)
+        for name in rounds[0]
+    ]
     return table(head, rows)
 
 
-def judged(measured: Ratio, sign: str, target: float) -> str:
-    """Write a ratio, and whether it meets its target."""
-    # As it is shown.
-    median = round(measured.median, 2)
-    met = median >= target if sign == AT_LEAST else median <= target
+def judged(measured: Ratio, sign: str, target: float | None) -> str:
+    """Write a ratio, and whether it meets its target if it has one."""
+    if target is None:
+        return str(measured)
+    # Compare the number that the reader sees.
+    shown = round(measured.median, 2)
+    met = shown >= target if sign == AT_LEAST else shown <= target
     return f"{measured} {'met' if met else '**not met**'}"
 
 
 def target_table(results: Results) -> str:
-    """Write what each target asks for, and what was measured."""
+    """Write each target, and the ratios that were measured."""
     rows: list[list[str]] = []
 
-    def add(database: str, what: str, sign: str, target: float, measured: list[Ratio]) -> None:
-        shown = [judged(each, sign, target) for each in measured]
-        rows.append([database, what, f"{sign} {target}", *shown])
+    def add(what: str, sign: str, target: float | None, measured: list[Ratio]) -> None:
+        shown = f"{sign} {target}" if target else NOTHING
+        rows.append([database, what, shown, *(judged(each, sign, target) for each in measured)])
 
     for database in results.versions:
         cells = {
-            cell.workload: rounds
-            for cell, rounds in results.cells.items()
-            if cell.database == database and cell.connections == CONNECTIONS
+            workload: rounds
+            for workload in COMPARED
+            if (rounds := results.cells.get(Cell(database, workload, CONNECTIONS)))
         }
-        for workload, other, target in TARGETS:
+        for workload, other, targets in COMPARISONS:
             if rounds := cells.get(workload):
                 measured = [ratio(rounds, style, other, rate) for style in STYLES]
                 what = f"{WORKLOADS[workload].title} ÷ {other}"
-                add(database, what, AT_LEAST, target, measured)
+                add(what, AT_LEAST, targets.get(database), measured)
         for workload, rounds in cells.items():
             if HANDWRITTEN in rounds[0]:
                 measured = [ratio(rounds, style, HANDWRITTEN, p99) for style in STYLES]
                 what = f"p99 of {WORKLOADS[workload].title} ÷ {HANDWRITTEN}"
-                add(database, what, AT_MOST, P99_TARGET, measured)
+                add(what, AT_MOST, P99_TARGET, measured)
         if memory := results.memory.get(database):
             measured = [ratio_of([(memory[style], memory[HANDWRITTEN])]) for style in STYLES]
-            add(database, f"memory ÷ {HANDWRITTEN}", AT_MOST, MEMORY_TARGET, measured)
+            add(f"memory ÷ {HANDWRITTEN}", AT_MOST, MEMORY_TARGET, measured)
         if starts := results.starts.get(database):
             pairs = [list(zip(starts[style], starts[HANDWRITTEN], strict=True)) for style in STYLES]
-            measured = [ratio_of(each) for each in pairs]
-            add(database, f"start-up ÷ {HANDWRITTEN}", AT_MOST, START_TARGET, measured)
-    return table(["database", "what", "target", *STYLES], rows)
+            add(f"startup ÷ {HANDWRITTEN}", AT_MOST, START_TARGET, list(map(ratio_of, pairs)))
+    return table(["database", "ratio", "target", *STYLES], rows)
 
 
-def bound_table(results: Results) -> str:
-    """Write how near ours come to SQLAlchemy alone, and how near that is to the bare driver."""
-    pairs = [(ALONE, BARE), *((style, ALONE) for style in STYLES)]
-    rows = [
-        [
-            cell.database,
-            WORKLOADS[cell.workload].title,
-            *(str(ratio(rounds, one, other, rate)) for one, other in pairs),
-        ]
-        for cell, rounds in results.cells.items()
-        if cell.connections == CONNECTIONS and ALONE in rounds[0]
-    ]
-    return table(["database", "", *(f"{one} ÷ {other}" for one, other in pairs)], rows)
+def ablation_table(results: Results) -> str:
+    """Write how much faster a project is with each optimisation than without it."""
+    rows = []
+    for name, optimisation in OPTIMISATIONS.items():
+        gains = {}
+        for database in results.versions:
+            rounds = results.ablation.get(Cell(database, optimisation.workload, CONNECTIONS), [])
+            if rounds and name in rounds[0]:
+                gains[database] = (
+                    ratio(rounds, name, STYLES[0], p99)
+                    if optimisation.by_p99
+                    else ratio(rounds, STYLES[0], name, rate)
+                )
+        if gains:
+            stays = max(round(gain.median, 2) for gain in gains.values()) >= GAIN_TARGET
+            what = "p99" if optimisation.by_p99 else "rate"
+            rows.append(
+                [
+                    optimisation.title,
+                    f"{what} of {WORKLOADS[optimisation.workload].title}",
+                    *(str(gains.get(database, NOTHING)) for database in results.versions),
+                    "stays" if stays else "**goes**",
+                ]
+            )
+    return table(["optimisation", "measured by", *results.versions, "verdict"], rows)
 
 
-def process_table(results: Results) -> str:
-    """Write how much memory each contender has, and how long its start takes."""
+def contender_table(results: Results) -> str:
+    """Write each contender's rates, memory and startup."""
     rows = []
     for database, starts in results.starts.items():
         for name, seconds in starts.items():
-            memory = results.memory.get(database, {}).get(name, 0) / 2**20
-            spread = f"{statistics.median(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
-            rows.append([database, name, f"{memory:.0f}", spread])
-    return table(["database", "", "memory MiB", "start-up s"], rows)
+            row = [database, name]
+            for workload in COMPARED:
+                rounds = results.cells.get(Cell(database, workload, CONNECTIONS), [])
+                row.append(
+                    f"{median(rounds, name, rate):,.0f} ({median(rounds, name, p99) * 1e3:.0f} ms)"
+                    if rounds and name in rounds[0]
+                    else NOTHING
+                )
+            memory = results.memory.get(database, {}).get(name)
+            row += [f"{memory / 2**20:.0f}" if memory else NOTHING]
+            rows.append([*row, f"{statistics.median(seconds):.2f}"])
+    head = ["database", "contender", *(WORKLOADS[workload].title for workload in COMPARED)]
+    return table([*head, "memory MiB", "startup s"], rows)
 
 
 def workers_table(results: Results) -> str:
-    """Write what two workers do beside one, and who kept the processors busy meanwhile."""
+    """Write the ratio of two workers to one, and what kept the processors busy meanwhile."""
     rows = []
     for (database, workload), rounds in results.workers.items():
         loads = [
@@ -152,7 +175,7 @@ def workers_table(results: Results) -> str:
             median(rounds, TWO, lambda each: each.other_load),
         ]
         left = (os.cpu_count() or 1) - sum(loads[1:])
-        # Two workers on processors of their own, beside one: twice, less what each has more to do.
+        # Two free processors make twice the rate, if a request costs as much as with one worker.
         by_cpu = ratio_of([(2 * each[ONE].cpu, each[TWO].cpu) for each in rounds])
         rows.append(
             [
@@ -165,5 +188,5 @@ def workers_table(results: Results) -> str:
                 "yes" if left >= WORKERS_TARGET else "no",
             ]
         )
-    head = ["", ONE, TWO, "ratio", "by CPU", "service", "database", "wrk", "all else", "room"]
-    return table(head, rows)
+    head = ["workload", ONE, TWO, "ratio", "by CPU"]
+    return table([*head, "service", "database", "wrk", "other", "room"], rows)

@@ -1,10 +1,12 @@
-"""Who is measured: what they are, and how they are written, installed and started."""
+"""The contenders: the apps that are compared, and how each is written, installed and started."""
 
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tools.template import DATABASES, SESSION_STYLES, TEMPLATE, environment, render, run
 
@@ -12,39 +14,53 @@ BUILD = TEMPLATE / "build" / "bench"
 VENV = BUILD / "venv"
 PYTHON = VENV / "bin" / "python"
 
-#: Who is compared, by the names that the tables have.
+#: The contenders' names in the tables. Rendered projects have the names of their session styles.
 STYLES = SESSION_STYLES
-CLI, HANDWRITTEN, ALONE = "PyNest's CLI", "hand-written", "SQLAlchemy alone"
-BARE, CONSTANT = "bare driver", "constant"
-#: What follows the names of the styles of another checkout.
+CLI, HANDWRITTEN, BARE = "PyNest's CLI", "hand-written", "bare driver"
+#: Added to the names of the styles of another checkout.
 BEFORE = "before"
 
-#: Changes without which what PyNest's CLI writes does not start: file, old, new.
-PATCHES = {
-    # SQLAlchemy refuses a table of MySQL's whose text has no length.
+
+class MeasurementError(Exception):
+    """A contender can't be measured; the message says why."""
+
+
+class Patch(NamedTuple):
+    """An exact change of one file."""
+
+    path: str
+    old: str
+    new: str
+
+
+#: Changes without which the application of PyNest's CLI doesn't start.
+CLI_PATCHES = {
+    # SQLAlchemy rejects a MySQL table whose text has no length.
     "mysql": [
-        ("src/examples/examples_entity.py", "mapped_column(String,", "mapped_column(String(100),")
+        Patch(
+            "src/examples/examples_entity.py", "mapped_column(String,", "mapped_column(String(100),"
+        )
     ],
 }
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A server to be measured."""
+    """An app to be measured."""
 
     name: str
-    #: What serves; the port is to be added.
+    #: The command that serves it, without the port.
     command: list[str]
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
-    #: What it answers as soon as it can.
+    #: A path that answers 200 as soon as the app serves.
     first: str = "/health/live"
 
 
 def prepare() -> None:
-    """Make the one environment that all contenders run in, with what projects are pinned to."""
+    """Create the environment that all contenders share, with the projects' pinned versions."""
     requirements = [
-        str(render_anew(BUILD / f"pins-{database}", database=database) / "requirements.txt")
+        str(render_over(BUILD / f"pins-{database}", database=database) / "requirements.txt")
         for database in DATABASES
     ]
     uv = str(Path(sys.executable).with_name("uv"))
@@ -56,7 +72,7 @@ def prepare() -> None:
 
 
 def versions() -> list[str]:
-    """Name what is installed in the environment, with the versions, as far as it serves."""
+    """Return the packages that serve, with their versions."""
     names = ["pynest-api", "fastapi", "starlette", "pydantic", "sqlalchemy", "structlog"]
     names += ["uvicorn", "uvloop", "httptools", "aiosqlite", "asyncpg", "aiomysql"]
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
@@ -65,7 +81,7 @@ def versions() -> list[str]:
 
 
 def make_contenders(database: str, other: Path | None = None) -> list[Contender]:
-    """Write the apps for one database, and return all who are compared on it.
+    """Write the apps for one database; the first one is a rendered project.
 
     Args:
         database: `sqlite`, `postgresql` or `mysql`.
@@ -76,7 +92,7 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
         Contender(
             f"{style}{suffix}",
             [str(PYTHON), "main.py", "--port"],
-            render_anew(
+            render_over(
                 BUILD / f"{database}-{style}{suffix.replace(' ', '-')}",
                 template,
                 database=database,
@@ -87,51 +103,53 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
         for suffix, template in templates.items()
         for style in STYLES
     ]
+    uvicorn = [str(PYTHON), "-m", "uvicorn"]
+    folder = Path(__file__).parent
     return [
         *rendered,
         Contender(
             CLI,
-            [str(PYTHON), "-m", "uvicorn", "src.app_module:http_server", "--port"],
+            [*uvicorn, "src.app_module:http_server", "--port"],
             generate_by_cli(database, BUILD / f"{database}-cli"),
             first="/",
         ),
         *(
-            Contender(
-                name,
-                [
-                    *(str(PYTHON), "-m", "uvicorn", "--app-dir", str(Path(__file__).parent)),
-                    *(f"{module}:app", "--port"),
-                ],
-                rendered[0].folder,
-                {"DATABASE": database},
-            )
-            for name, module in (
-                (HANDWRITTEN, "handwritten"),
-                (ALONE, "alone"),
-                (BARE, "bare"),
-                (CONSTANT, "constant"),
-            )
+            Contender(name, [*uvicorn, f"{module}:app", "--port"], folder, {"DATABASE": database})
+            for name, module in ((HANDWRITTEN, "handwritten"), (BARE, "bare"))
         ),
     ]
 
 
-def render_anew(folder: Path, template: Path = TEMPLATE, **answers: str) -> Path:
-    """Render a project into a folder, in place of what is there."""
+def render_over(folder: Path, template: Path = TEMPLATE, **answers: str) -> Path:
+    """Render a project into a folder, and replace the folder's content."""
     shutil.rmtree(folder, ignore_errors=True)
     return render(str(folder), template, **answers)
 
 
 def generate_by_cli(database: str, folder: Path) -> Path:
-    """Have PyNest's CLI write an application with a resource; patch what does not start."""
+    """Generate an application with one resource by PyNest's CLI, and make it start."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     pynest = str(VENV / "bin" / "pynest")
-    # It keeps the kind of the database in the environment: the two belong together.
+    # The CLI keeps the database's kind inside the environment, so these two belong together.
     run([pynest, "generate", "application", "-n", "app", "-db", database, "--is-async"], folder)
     run([pynest, "generate", "resource", "-n", "examples"], folder / "app")
-    for name, old, new in PATCHES.get(database, []):
-        path = folder / "app" / name
-        text = path.read_text(encoding="utf-8")
-        assert old in text, f"{path} has no {old!r}"
-        path.write_text(text.replace(old, new), encoding="utf-8")
+    apply_patches(folder / "app", CLI_PATCHES.get(database, []))
     return folder / "app"
+
+
+def apply_patches(folder: Path, patches: Iterable[Patch]) -> None:
+    """Change files of a project.
+
+    Raises:
+        MeasurementError: an old text isn't in its file, or is there more than once.
+    """
+    for patch in patches:
+        path = folder / patch.path
+        text = path.read_text(encoding="utf-8")
+        if (count := text.count(patch.old)) != 1:
+            message = (
+                f"{patch.path} has {patch.old!r} {count} times: adapt the patch of the benchmark"
+            )
+            raise MeasurementError(message)
+        path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")

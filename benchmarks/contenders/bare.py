@@ -1,12 +1,12 @@
-"""FastAPI on the database's bare driver: no ORM, no pool but the driver's, nothing checked.
+"""FastAPI on the database's driver alone, with the driver's own pool and without checks.
 
-The variable `DATABASE` says which; the others are those of a rendered project.
+The variable `DATABASE` selects the driver. The others are those of a rendered project.
 """
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import aiomysql
 import aiosqlite
@@ -19,26 +19,12 @@ DATABASE = os.environ["DATABASE"]
 CONNECTIONS = 10
 
 
-class Store(Protocol):
-    """The three statements, on one of the drivers."""
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def get(self, key: int) -> dict[str, Any] | None: ...
-
-    async def page(self, after: int, limit: int) -> list[dict[str, Any]]: ...
-
-    async def add(self, name: str) -> int: ...
-
-
 def setting(name: str) -> str:
     return os.environ[f"{DATABASE.upper()}_{name}"]
 
 
 class SqliteStore:
-    """On one connection of aiosqlite, which has a thread of its own; it commits by itself."""
+    """One connection of aiosqlite, in AUTOCOMMIT."""
 
     async def open(self) -> None:
         path = f"{setting('DB_NAME')}.db"
@@ -66,7 +52,7 @@ class SqliteStore:
 
 
 class PostgresqlStore:
-    """On asyncpg's pool, which prepares each statement once for a connection."""
+    """asyncpg's pool, which prepares each statement once per connection."""
 
     async def open(self) -> None:
         self.pool = await asyncpg.create_pool(
@@ -96,7 +82,7 @@ class PostgresqlStore:
 
 
 class MysqlStore:
-    """On aiomysql's pool; each statement is a transaction."""
+    """aiomysql's pool, in AUTOCOMMIT."""
 
     async def open(self) -> None:
         self.pool = await aiomysql.create_pool(
@@ -137,7 +123,7 @@ class MysqlStore:
             return list(await cursor.fetchall())
 
 
-STORES: dict[str, type[Store]] = {
+STORES: dict[str, type[SqliteStore | PostgresqlStore | MysqlStore]] = {
     "sqlite": SqliteStore,
     "postgresql": PostgresqlStore,
     "mysql": MysqlStore,

@@ -1,6 +1,6 @@
-"""The service as a careful person writes it by hand, after FastAPI's and SQLAlchemy's guides.
+"""The service as a careful engineer writes it by hand, after FastAPI's and SQLAlchemy's guides.
 
-The variable `DATABASE` says which; the others are those of a rendered project.
+The variable `DATABASE` selects the driver. The others are those of a rendered project.
 """
 
 import os
@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Respo
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
-from sqlalchemy import URL, String, event, select, text
+from sqlalchemy import URL, BigInteger, Integer, String, event, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -25,7 +25,7 @@ DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "mysql": "mysql+aiomysql",
 }
-MAX_INTEGER = 2**31 - 1
+TOO_LARGE = 2**63
 
 
 def database_url() -> URL:
@@ -63,7 +63,7 @@ class Base(DeclarativeBase):
 class ExampleEntity(Base):
     __tablename__ = "examples"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
 
 
@@ -87,7 +87,7 @@ class ExampleCreate(BaseModel):
 class ExampleUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    # Taken where it is set alone.
+    # The default is never used: see `exclude_unset`.
     name: Name = ""
 
 
@@ -113,7 +113,7 @@ async def get_session() -> AsyncIterator[AsyncSession]:
 
 
 Session = Annotated[AsyncSession, Depends(get_session)]
-ExampleId = Annotated[int, Path(ge=1, le=MAX_INTEGER)]
+ExampleId = Annotated[int, Path(ge=1, lt=TOO_LARGE)]
 
 
 @asynccontextmanager
@@ -148,7 +148,8 @@ async def on_invalid_request(_: Request, error: RequestValidationError) -> JSONR
 
 @app.exception_handler(IntegrityError)
 async def on_conflict(_request: Request, _error: IntegrityError) -> JSONResponse:
-    return problem(409, "A value that must be unique is there already.")
+    errors = [{"detail": "This value already exists.", "location": ["body", "name"]}]
+    return problem(409, "A value that must be unique already exists.", errors=errors)
 
 
 @app.exception_handler(Exception)
@@ -178,7 +179,7 @@ async def add_example(
 async def get_examples(
     session: Session,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[int, Query(ge=0, le=MAX_INTEGER)] = 0,
+    after: Annotated[int, Query(ge=0, lt=TOO_LARGE)] = 0,
 ) -> dict[str, Any]:
     query = (
         select(ExampleEntity)

@@ -1,0 +1,112 @@
+"""The ablation: each optimisation of a rendered project is taken back alone, and measured."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.template import DATABASES
+
+from .contenders import Contender, Patch, apply_patches
+
+SETTINGS, PROVIDER = "src/core/settings.py", "src/core/database/provider.py"
+READER, SESSIONS = "src/core/database/reader.py", "src/core/database/sessions.py"
+SERVICE, MODULE = "src/examples/examples_service.py", "src/core/core_module.py"
+SELECT = "select(*columns_of(ExampleEntity, Example))"
+SERVERS = ("postgresql", "mysql")
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """A part of a rendered project that is only there for speed."""
+
+    title: str
+    #: The patches that take it back, in the session style `controller`.
+    patches: tuple[Patch, ...]
+    #: The workload that it is for.
+    workload: str = "read-one"
+    #: Whether it is for the slowest in a hundred responses; else it is for the rate.
+    by_p99: bool = False
+    databases: tuple[str, ...] = DATABASES
+
+
+#: By the names of the contenders without them.
+OPTIMISATIONS = {
+    "without AUTOCOMMIT": Optimisation(
+        "read in AUTOCOMMIT, on a second engine",
+        (Patch(PROVIDER, '"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None', ""),),
+    ),
+    "without places": Optimisation(
+        "wait in order for a place in front of the pool",
+        (Patch(SESSIONS, "asyncio.Semaphore(number)", "asyncio.Semaphore(10**9)"),),
+        by_p99=True,
+    ),
+    "without idle times": Optimisation(
+        "test a connection only if it was idle for half a second",
+        (
+            Patch(PROVIDER, '"pool_pre_ping": False}', '"pool_pre_ping": tests_idle}'),
+            Patch(PROVIDER, "if tests_idle:", "if False:"),
+        ),
+        databases=SERVERS,
+    ),
+    "without columns": Optimisation(
+        "read columns on a connection, not entities in a session",
+        (
+            Patch(SERVICE, f"ALL = {SELECT}", "ALL = select(ExampleEntity)"),
+            Patch(READER, "import AsyncEngine", "import AsyncEngine, AsyncSession"),
+            Patch(READER, "self._engine.connect()", "AsyncSession(self._engine)"),
+            Patch(READER, "connection.execute(", "connection.scalars("),
+        ),
+        workload="list",
+    ),
+    "without prebuilt statements": Optimisation(
+        "build each statement once",
+        (
+            Patch(SERVICE, "BY_ID = ALL", f"BY_ID = lambda: {SELECT}"),
+            Patch(SERVICE, "execute(BY_ID, ", "execute(BY_ID(), "),
+        ),
+    ),
+    "without a request logger": Optimisation(
+        "log requests past Python's logging",
+        (
+            Patch(
+                MODULE,
+                "create_request_logger(settings.log_level, settings.log_format)",
+                '__import__("structlog").get_logger("src.core.middleware")',
+            ),
+        ),
+    ),
+    "without one writer": Optimisation(
+        "open one connection for transactions, not five",
+        (Patch(PROVIDER, "if self.driver.is_remote else 1", "if self.driver.is_remote else 5"),),
+        workload="create",
+        by_p99=True,
+        databases=("sqlite",),
+    ),
+    "without few readers": Optimisation(
+        "open three connections for reads, not nine",
+        (Patch(SETTINGS, "Field(default=4, ge=1", "Field(default=10, ge=1"),),
+        databases=("sqlite",),
+    ),
+}
+
+
+def make_ablated(whole: Contender, database: str, folder: Path) -> list[Contender]:
+    """Copy a rendered project for each optimisation of a database, and take that one back.
+
+    Args:
+        whole: the project.
+        database: `sqlite`, `postgresql` or `mysql`.
+        folder: where the copies go; its content is replaced.
+
+    Raises:
+        benchmarks.contenders.MeasurementError: the project lacks the text of a patch.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    ablated = []
+    for name, optimisation in OPTIMISATIONS.items():
+        if database in optimisation.databases:
+            project = folder / name.replace(" ", "-")
+            shutil.copytree(whole.folder, project)
+            apply_patches(project, optimisation.patches)
+            ablated.append(Contender(name, whole.command, project, whole.variables))
+    return ablated
