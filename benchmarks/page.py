@@ -54,10 +54,10 @@ one.
 ### How it was measured
 
 Each contender is a process with one worker, on the same Python, the same packages and the same
-database. It logs to a file, as in production. The run compares their responses before it times any
-of them. wrk then drives them in turn for {seconds} s a round, in another order each round. Its p99
-also counts the requests that a slow response holds up. Compare ratios with those of another machine,
-but not rates:
+database. It logs to a file, as in production. The run compares their responses before it times
+any of them. wrk then drives them in turn for {seconds} s a round, in another order each round. Its
+p99 also counts the requests that a slow response holds up. Compare ratios with those of another
+machine, but not rates:
 
 - {machine}
 - {databases}

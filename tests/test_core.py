@@ -14,13 +14,13 @@ import pytest
 
 from tools.template import TEMPLATE, run
 
-from .helpers.projects import Combination
+from .conftest import RunOwnTests
 
 pytestmark = pytest.mark.matrix
 
 
-def test_core_passes_the_templates_tests(
-    combination: Combination, project: Path, settings: dict[str, str], tmp_path: Path
+def test_core_passes_its_template_tests(
+    project: Path, settings: dict[str, str], tmp_path: Path, run_own_tests: RunOwnTests
 ) -> None:
     run("uv sync --quiet", project)
     folder = tmp_path / project.name
@@ -32,7 +32,7 @@ def test_core_passes_the_templates_tests(
     )
 
     environment = settings | {"UV_PROJECT_ENVIRONMENT": str(project / ".venv")}
-    printed = run("uv run --no-sync pytest tests/core_extra", folder, **environment)
+    printed = run_own_tests("uv run --no-sync pytest tests/core_extra", folder, **environment)
 
-    assert re.search(r"\d+ passed", printed), combination
+    assert re.search(r"\d+ passed", printed)
     assert "skipped" not in printed
