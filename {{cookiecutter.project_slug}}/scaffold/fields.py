@@ -126,25 +126,43 @@ TYPES = {
     ),
 }
 
-#: Names that an entity or a model has, that its types are written with, or that ruff refuses.
+#: Names that an entity, a model or a row has, that types are written with, or that ruff rejects.
 TAKEN = {
     *("bool", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry", "self"),
-    *("str", "type_annotation_map", *dir(BaseModel)),
+    *("str", "t", "tuple", "type_annotation_map", *dir(BaseModel)),
 }
 #: What a message lists.
 KNOWN = (
     f"{', '.join(TYPES)}, each with ? where it may be null; the flags are unique and index, and "
     "ref(module) is a foreign key"
 )
-#: The key of another module's rows.
-KEY = Type(
-    python="int",
-    column="Integer",
-    migration="sa.Integer()",
-    model="Reference",
-    sample="",
-    invalid=("0", '"1"', "True", "2**31"),
-)
+#: A foreign key, by the type of the key that it refers to, in that entity.
+KEYS = {
+    "Id64": Type(
+        python="int",
+        column="Id64",
+        migration='sa.BigInteger().with_variant(sa.Integer(), "sqlite")',
+        model="Reference64",
+        sample="",
+        invalid=("0", '"1"', "True", "2**63"),
+    ),
+    "BigInteger": Type(
+        python="int",
+        column="BigInteger",
+        migration="sa.BigInteger()",
+        model="Reference64",
+        sample="",
+        invalid=("0", '"1"', "True", "2**63"),
+    ),
+    "Integer": Type(
+        python="int",
+        column="Integer",
+        migration="sa.Integer()",
+        model="Reference",
+        sample="",
+        invalid=("0", '"1"', "True", "2**31"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -155,6 +173,8 @@ class Reference:
     table: str
     #: Where its routes are, as in `Names`.
     route: str
+    #: The type of its key, in `KEYS`.
+    key: str
     #: The function of its tests that adds a row, in `tests.<module>.<module>_factory`.
     factory: str
 
@@ -251,7 +271,8 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
             )
     if reference and field_type in {None, TYPES["int"]}:
         # A foreign key is for looking up; MySQL would make the index by itself.
-        return Field(name, KEY, nullable, "unique" in flags, "unique" not in flags, reference)
+        key = KEYS[reference.key]
+        return Field(name, key, nullable, "unique" in flags, "unique" not in flags, reference)
     if reference or field_type is None:
         what = "is a ref, which has no type but int" if reference else "has no type"
         raise RefusedError(f"fields: {name} {what}; the types are {KNOWN}")

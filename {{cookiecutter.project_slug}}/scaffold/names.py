@@ -18,15 +18,15 @@ MAX_NAME = 63
 MAX_MODULE = 40
 #: Names that the controller and the service import, and that a model may not take from them.
 IMPORTED = {
-    *("After", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id"),
+    *("After64", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id64"),
     *("Injectable", "Limit", "Page", "Patch", "Post", "Reader", "Request", "Response"),
 }
 #: Schemas of the OpenAPI document.
 SCHEMAS = {"HTTPValidationError", "InvalidInput", "Problem", "ValidationError"}
 #: Variables of the controller and the service.
 VARIABLES = {
-    *("added", "after", "changes", "limit", "name", "query", "reader", "request", "response"),
-    *("result", "row", "rows", "self", "session", "value"),
+    *("added", "after", "changes", "limit", "location", "name", "query", "reader", "request"),
+    *("response", "result", "row", "rows", "self", "session", "value"),
 }
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeGuard
 
-from .fields import Reference
+from .fields import KEYS, Reference
 from .names import Names, RefusedError, snake_case
 
 ROUTES = {"Delete", "Get", "Head", "Options", "Patch", "Post", "Put"}
@@ -153,7 +153,7 @@ class Project:
         controller = self.parse(self.root / "src" / module / f"{module}_controller.py")
         factory = self.parse(self.root / "tests" / module / f"{module}_factory.py")
         keys = [
-            ast.unparse(node)
+            node
             for node in ast.walk(entity)
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "id"
         ]
@@ -169,11 +169,13 @@ class Project:
                 f"fields: ref({name}) needs a module with one entity, one controller, and a "
                 "function add_… in its factory of the tests; write this key by hand"
             )
-        if "Mapped[int]" not in keys[0] or "BigInteger" in keys[0]:
+        key = type_of(keys[0])
+        if key not in KEYS:
             raise RefusedError(
-                f"fields: ref({name}) needs a module whose id is an Integer; write this key by hand"
+                f"fields: ref({name}) needs a module whose id is an Id64, BigInteger or Integer, "
+                f"not {key}; write this key by hand"
             )
-        return Reference(module, tables[0], routes[0], adders[0])
+        return Reference(module, tables[0], routes[0], key, adders[0])
 
 
 def overlap(route: str, other: str) -> bool:
@@ -188,6 +190,15 @@ def tables_of(source: ast.Module) -> Iterator[str]:
     for node in ast.walk(source):
         if isinstance(node, ast.ClassDef):
             yield from strings_of(node, "__tablename__")
+
+
+def type_of(column: ast.AnnAssign) -> str:
+    """Name the type of a column: the first argument of its `mapped_column()`, or an Integer."""
+    annotation = ast.unparse(column.annotation).split(".")[-1]
+    call = column.value
+    first = call.args[0] if isinstance(call, ast.Call) and call.args else ast.Name("Integer")
+    name = ast.unparse(first.func if isinstance(first, ast.Call) else first).split(".")[-1]
+    return name if annotation == "Mapped[int]" else annotation
 
 
 def controllers_of(source: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:

@@ -6,17 +6,18 @@ from nest.core.decorators.database import async_db_request_handler
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.core.database import Reader
+from src.core.models import columns_of
 from src.core.paging import Page
-from src.core.rows import Reader, add_row
 
 from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
 
-# Built once: to build a statement takes longer than to run it.
-BY_ID = select([[ Class ]]Entity).where([[ Class ]]Entity.id == bindparam("id"))
+# Built once: building a statement takes longer than executing it.
+ALL = select(*columns_of([[ Class ]]Entity, [[ Model ]]))
+BY_ID = ALL.where([[ Class ]]Entity.id == bindparam("id"))
 PAGE = (
-    select([[ Class ]]Entity)
-    .where([[ Class ]]Entity.id > bindparam("after"))
+    ALL.where([[ Class ]]Entity.id > bindparam("after"))
     .order_by([[ Class ]]Entity.id)
     .limit(bindparam("limit"))
 )
@@ -26,17 +27,20 @@ PAGE = (
 class [[ cookiecutter.plural_class ]]Service:
     @async_db_request_handler
     async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create, session: AsyncSession) -> [[ Model ]]:
-        row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump(), commit=True)
-        return [[ Model ]].model_validate(row)
+        new_[[ one ]] = [[ Class ]]Entity(**[[ variable ]].model_dump())
+        session.add(new_[[ one ]])
+        await session.commit()
+        return [[ Model ]].model_validate(new_[[ one ]])
 
     @async_db_request_handler
     async def get_[[ many ]](self, limit: int, after: int, reader: Reader) -> Page[ [[ Model ]] ]:
-        rows = await reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
-        return Page[ [[ Model ]] ].of(rows, limit)
+        result = await reader.execute(PAGE, {"after": after, "limit": limit + 1})
+        return Page[ [[ Model ]] ].of(result.all(), limit)
 
     @async_db_request_handler
     async def get_[[ one ]](self, [[ one ]]_id: int, reader: Reader) -> [[ Model ]]:
-        row = await reader.fetch_one(BY_ID, {"id": [[ one ]]_id})
+        result = await reader.execute(BY_ID, {"id": [[ one ]]_id})
+        row = result.one_or_none()
         if row is None:
             raise self._not_found([[ one ]]_id)
         return [[ Model ]].model_validate(row)

@@ -5,17 +5,17 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
+from src.core.models import columns_of
 from src.core.paging import Page
-from src.core.rows import add_row
 
 from .examples_entity import Example as ExampleEntity
 from .examples_model import Example, ExampleCreate, ExampleUpdate
 
-# Built once: to build a statement takes longer than to run it.
-BY_ID = select(ExampleEntity).where(ExampleEntity.id == bindparam("id"))
+# Built once: building a statement takes longer than executing it.
+ALL = select(*columns_of(ExampleEntity, Example))
+BY_ID = ALL.where(ExampleEntity.id == bindparam("id"))
 PAGE = (
-    select(ExampleEntity)
-    .where(ExampleEntity.id > bindparam("after"))
+    ALL.where(ExampleEntity.id > bindparam("after"))
     .order_by(ExampleEntity.id)
     .limit(bindparam("limit"))
 )
@@ -30,18 +30,21 @@ class ExamplesService:
 
     @async_db_request_handler
     async def add_example(self, example: ExampleCreate) -> Example:
+        new_example = ExampleEntity(**example.model_dump())
         async with self.session() as session:
-            row = await add_row(session, ExampleEntity, example.model_dump(), commit=True)
-        return Example.model_validate(row)
+            session.add(new_example)
+            await session.commit()
+            return Example.model_validate(new_example)
 
     @async_db_request_handler
     async def get_examples(self, limit: int, after: int) -> Page[Example]:
-        rows = await self.reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
-        return Page[Example].of(rows, limit)
+        result = await self.reader.execute(PAGE, {"after": after, "limit": limit + 1})
+        return Page[Example].of(result.all(), limit)
 
     @async_db_request_handler
     async def get_example(self, example_id: int) -> Example:
-        row = await self.reader.fetch_one(BY_ID, {"id": example_id})
+        result = await self.reader.execute(BY_ID, {"id": example_id})
+        row = result.one_or_none()
         if row is None:
             raise self._not_found(example_id)
         return Example.model_validate(row)

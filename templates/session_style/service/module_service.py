@@ -7,17 +7,17 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
+from src.core.models import columns_of
 from src.core.paging import Page
-from src.core.rows import add_row
 
 from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
 
-# Built once: to build a statement takes longer than to run it.
-BY_ID = select([[ Class ]]Entity).where([[ Class ]]Entity.id == bindparam("id"))
+# Built once: building a statement takes longer than executing it.
+ALL = select(*columns_of([[ Class ]]Entity, [[ Model ]]))
+BY_ID = ALL.where([[ Class ]]Entity.id == bindparam("id"))
 PAGE = (
-    select([[ Class ]]Entity)
-    .where([[ Class ]]Entity.id > bindparam("after"))
+    ALL.where([[ Class ]]Entity.id > bindparam("after"))
     .order_by([[ Class ]]Entity.id)
     .limit(bindparam("limit"))
 )
@@ -32,18 +32,21 @@ class [[ cookiecutter.plural_class ]]Service:
 
     @async_db_request_handler
     async def add_[[ one ]](self, [[ variable ]]: [[ Class ]]Create) -> [[ Model ]]:
+        new_[[ one ]] = [[ Class ]]Entity(**[[ variable ]].model_dump())
         async with self.session() as session:
-            row = await add_row(session, [[ Class ]]Entity, [[ variable ]].model_dump(), commit=True)
-        return [[ Model ]].model_validate(row)
+            session.add(new_[[ one ]])
+            await session.commit()
+            return [[ Model ]].model_validate(new_[[ one ]])
 
     @async_db_request_handler
     async def get_[[ many ]](self, limit: int, after: int) -> Page[ [[ Model ]] ]:
-        rows = await self.reader.fetch_all(PAGE, {"after": after, "limit": limit + 1})
-        return Page[ [[ Model ]] ].of(rows, limit)
+        result = await self.reader.execute(PAGE, {"after": after, "limit": limit + 1})
+        return Page[ [[ Model ]] ].of(result.all(), limit)
 
     @async_db_request_handler
     async def get_[[ one ]](self, [[ one ]]_id: int) -> [[ Model ]]:
-        row = await self.reader.fetch_one(BY_ID, {"id": [[ one ]]_id})
+        result = await self.reader.execute(BY_ID, {"id": [[ one ]]_id})
+        row = result.one_or_none()
         if row is None:
             raise self._not_found([[ one ]]_id)
         return [[ Model ]].model_validate(row)
