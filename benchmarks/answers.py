@@ -45,7 +45,7 @@ ALL = [
     Question("GET", "/examples/1002", 404),
     Question("GET", "/examples/0", 422),
     Question("GET", "/examples/one", 422),
-    Question("GET", f"/examples/{2**31}", 422),
+    Question("GET", f"/examples/{2**63}", 422),
     Question("GET", "/examples?limit=0", 422),
     Question("GET", "/examples?limit=101&after=-1", 422),
     Question("POST", "/examples", 422, {}),

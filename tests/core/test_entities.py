@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, MetaData, String, event, func, select
+from sqlalchemy import ForeignKey, MetaData, String, event, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload, validates
@@ -183,3 +183,21 @@ def test_missing_attribute_is_rejected() -> None:
 
     with pytest.raises(AttributeError, match="unknown"):
         columns_of(Author, Unknown)
+
+
+async def test_session_can_read_from_one_snapshot() -> None:
+    """As the README shows it."""
+    await add(Author(name="Hypatia"))
+
+    async with config.get_session() as session:
+        if config.engine.dialect.name == "sqlite":
+            await session.execute(text("BEGIN"))
+        else:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        before = await session.scalar(select(Author.name))
+        async with config.read_engine.connect() as connection:
+            await connection.execute(update(Author).values(name="Ada"))
+        after = await session.scalar(select(Author.name))
+
+    assert (before, after) == ("Hypatia", "Hypatia")
+    assert [author.name for author in await read()] == ["Ada"]
