@@ -22,7 +22,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeEngine
 from src.config import config
 from src.core.columns import JSON, DateTime, Id64, Numeric, Uuid
-from src.core.database.schema import ALEMBIC_INI
+from src.core.database.schema import ALEMBIC_INI, set_table_options
 
 CONFIG = Config(ALEMBIC_INI)
 
@@ -163,6 +163,22 @@ async def test_time_without_zone_is_rejected() -> None:
     async with config.engine.connect() as connection:
         with pytest.raises(StatementError, match="has no time zone"):
             await connection.execute(sa.insert(TABLE).values(date_time=time))
+
+
+async def test_key_of_64_bits_is_never_reused() -> None:
+    keys = sa.Table("core_keys", sa.MetaData(), sa.Column("id", Id64, primary_key=True))
+    # As `Base` and the migrations do.
+    set_table_options(keys)
+    async with config.engine.begin() as connection:
+        await connection.run_sync(keys.create)
+        await connection.execute(sa.insert(keys).values(id=2**40))
+        await connection.execute(sa.delete(keys))
+        if connection.dialect.name == "postgresql":
+            await connection.execute(sa.func.setval("core_keys_id_seq", 2**40).select())
+        result = await connection.execute(sa.insert(keys))
+        await connection.run_sync(keys.drop)
+
+    assert result.inserted_primary_key == (2**40 + 1,)
 
 
 @pytest.mark.usefixtures("_table")
