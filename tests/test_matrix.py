@@ -285,8 +285,8 @@ def use(client: httpx.Client) -> None:
 
     wrong = [
         (client.get("/nowhere"), 404),
-        (client.get("/examples/2147483647"), 404),
-        (client.get("/examples/2147483648"), 422),
+        (client.get(f"/examples/{2**63 - 1}"), 404),
+        (client.get(f"/examples/{2**63}"), 422),
         (client.get("/examples", params={"limit": 0}), 422),
         (client.post("/examples", json={"name": "Ada"}), 409),
         (client.post("/examples", json={}), 422),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tools import servers
-from tools.template import run
+from tools.releases import releases
+from tools.template import TEMPLATE, git, render, run
 
-from .helpers.projects import Combination
-from .helpers.serving import free_port, serving
+from .helpers.projects import COMBINATIONS, Combination
+from .helpers.serving import free_port, legs, serving
 from .test_scaffold import KINDS, NAMES, fields_of
 
 pytestmark = pytest.mark.matrix
@@ -39,6 +41,15 @@ MIGRATIONS = "core/test_migrations.py"
 #: A leg of each style, on the databases that know most types. SQLite's types are also those of
 #: `test_any_module_passes_its_tests`.
 THOROUGH = {Combination("postgresql", "controller"), Combination("mysql", "service")}
+#: A combination for each database, and both session styles.
+ONE_OF_EACH = {"sqlite-controller", "postgresql-service", "mysql-controller"}
+#: Modules of an old project, in the order in which they are made.
+OLD_MODULES = {
+    "orders": "name:str:unique",
+    "invoices": "number:str:unique order_id:ref(orders)",
+    "reports": "columns:json location:str? t:int tuple:int?",
+    "things": EVERY_TYPE,
+}
 
 
 def commands(project: Path, heading: str) -> list[str]:
@@ -93,6 +104,8 @@ def test_modules_are_as_good_as_examples(
         assert run([*GIT, "status", "--porcelain"], folder) == ""
         assert commit(folder) == before
         run(others[-1], folder, **variables)
+        rename_column(folder)
+    relate(folder)
 
     run("make lint", folder, **variables)
     run("make migrate", folder, **variables)
@@ -115,6 +128,59 @@ def assert_tests_pass(folder: Path, tests: list[str], variables: dict[str, str])
     assert re.search(r"\d+ passed", run(f"uv run pytest {paths}", folder, **variables))
 
 
+def section(folder: Path, heading: str) -> list[str]:
+    """Find the Python in a section of the README."""
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    _, _, text = readme.partition(f"\n### {heading}\n")
+    return re.findall(
+        r"^```python\n(.*?)^```$", re.split(r"\n##", text)[0], re.MULTILINE | re.DOTALL
+    )
+
+
+def rewrite(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text, (path, old)
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def relate(folder: Path) -> None:
+    """Give `orders` the relationship that the README shows."""
+    entity, statement = section(folder, "Relationships")
+    [imported] = re.findall(r"^if TYPE_CHECKING:\n.*\n", entity, re.MULTILINE)
+    [attribute] = re.findall(r"^    invoices: .*\n", entity, re.MULTILINE)
+    path = folder / "src" / "orders" / "orders_entity.py"
+    rewrite(
+        path,
+        ("from sqlalchemy import", "from typing import TYPE_CHECKING\nfrom sqlalchemy import"),
+        ("mapped_column\n", "mapped_column, relationship\n"),
+        ("\n\nclass Order", f"\n{imported}\n\nclass Order"),
+    )
+    path.write_text(path.read_text(encoding="utf-8") + attribute, encoding="utf-8")
+    rewrite(
+        folder / "src" / "orders" / "orders_service.py",
+        ("import AsyncSession\n", "import AsyncSession\nfrom sqlalchemy.orm import selectinload\n"),
+        ("\n\n@Injectable", f"{statement}\n\n@Injectable"),
+    )
+    run(["ruff", "check", "--fix", "--quiet", "--no-cache", "src/orders"], folder)
+    run(["ruff", "format", "--quiet", "--no-cache", "src/orders"], folder)
+
+
+def rename_column(folder: Path) -> None:
+    """Give a column of `things` another name than its attribute has."""
+    rewrite(
+        folder / "src" / "things" / "things_entity.py",
+        ("name: Mapped[str] = mapped_column(", 'name: Mapped[str] = mapped_column("thing_name", '),
+    )
+    [migration] = folder.glob("migrations/versions/*_create_things.py")
+    rewrite(
+        migration,
+        ('sa.Column("name",', 'sa.Column("thing_name",'),
+        ('"name", name=op.f("uq_things_name")', '"thing_name", name=op.f("uq_things_thing_name")'),
+    )
+
+
 def remove(folder: Path, modules: list[str]) -> None:
     """Remove modules as the README says, but for the migration."""
     app_module = folder / "src" / "app_module.py"
@@ -124,6 +190,108 @@ def remove(folder: Path, modules: list[str]) -> None:
             shutil.rmtree(folder / parent / name)
         text = re.sub(rf".*\b{name.title().replace('_', '')}Module\b.*\n", "", text)
     app_module.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def first_release(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Check out the template as it was released first."""
+    folder = tmp_path_factory.mktemp("first") / "pynest-async"
+    git(template, "clone", "--quiet", str(template), str(folder))
+    git(folder, "checkout", "--quiet", releases(TEMPLATE)["0.1.0"])
+    return folder
+
+
+@pytest.mark.parametrize(
+    "combination",
+    legs([each for each in COMBINATIONS if str(each) in ONE_OF_EACH]),
+    indirect=True,
+    scope="session",
+)
+def test_modules_of_first_release_still_work(
+    combination: Combination,
+    project: Path,
+    variables: dict[str, str],
+    first_release: Path,
+    tmp_path: Path,
+) -> None:
+    """Lay the modules of an old project over a new one, then widen their keys."""
+    run("uv sync --quiet", project)
+    old = render(str(tmp_path / "old"), first_release, **combination.answers)
+    for name, fields in OLD_MODULES.items():
+        command = [sys.executable, "-m", "scaffold", name, "--fields", fields]
+        run(command, old, PYTHONDONTWRITEBYTECODE="1")
+    folder = tmp_path / "my-app"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
+    shutil.copyfile(old / "src" / "app_module.py", folder / "src" / "app_module.py")
+    shutil.rmtree(folder / "migrations" / "versions")
+    shutil.copytree(old / "migrations" / "versions", folder / "migrations" / "versions")
+    for parent in ("src", "tests"):
+        shutil.rmtree(folder / parent / "examples")
+        for name in ("examples", *OLD_MODULES):
+            shutil.copytree(old / parent / name, folder / parent / name)
+
+    run("make lint", folder, **variables)
+    tests = " ".join(f"tests/{name}" for name in ("examples", *OLD_MODULES))
+    assert re.search(r"\d+ passed", run(f"uv run pytest {tests}", folder, **variables))
+    run("uv run alembic upgrade head", folder, **variables)
+    run("uv run alembic check", folder, **variables)
+
+    widen(folder)
+    run("uv run alembic upgrade head", folder, **variables)
+    run("uv run alembic check", folder, **variables)
+    key = str(2**40)
+    insert = "INSERT INTO orders (id, name) VALUES (KEY, 'Tea')"
+    execute(folder, insert.replace("KEY", key), **variables)
+    if combination.database == "postgresql":
+        execute(folder, "SELECT setval('orders_id_seq', KEY)".replace("KEY", key), **variables)
+    with serving("uv run python main.py", folder, free_port(), variables) as client:
+        assert client.get(f"/orders/{2**40}").json() == {"id": 2**40, "name": "Tea"}
+        order = client.post("/orders", json={"name": "Milk"})
+        assert order.json()["id"] == 2**40 + 1
+        invoice = {"number": "1", "order_id": 2**40 + 1}
+        assert client.post("/invoices", json=invoice).status_code == 201
+        assert client.delete(order.headers["Location"]).status_code == 409
+        assert client.get("/orders", params={"after": 2**40}).json()["items"] == [order.json()]
+
+
+def execute(folder: Path, statement: str, **variables: str) -> None:
+    """Execute SQL as the service would, and commit."""
+    code = f"""
+import asyncio
+from sqlalchemy import text
+from src.config import config
+
+async def main():
+    async with config.engine.begin() as connection:
+        await connection.execute(text({statement!r}))
+    await config.dispose()
+
+asyncio.run(main())
+"""
+    run(["uv", "run", "--no-sync", "python", "-c", code], folder, **variables)
+
+
+def widen(folder: Path) -> None:
+    """Give `orders` keys of 64 bits, as the README shows."""
+    for name in ("orders", "invoices"):
+        for path in (folder / "src" / name).glob("*_[mc]o*.py"):
+            text = path.read_text(encoding="utf-8")
+            path.write_text(re.sub(r"\b(Id|After|Reference)\b", r"\g<1>64", text), encoding="utf-8")
+    rewrite(
+        folder / "src" / "orders" / "orders_entity.py",
+        ("mapped_column(Integer,", "mapped_column(Id64,"),
+        ("from src.config", "from src.core.columns import Id64\nfrom src.config"),
+    )
+    versions = folder / "migrations" / "versions"
+    texts = [path.read_text(encoding="utf-8") for path in versions.glob("*.py")]
+    revisions, followed = (
+        {name for text in texts for name in re.findall(rf'^{key} = "(.*)"$', text, re.MULTILINE)}
+        for key in ("revision", "down_revision")
+    )
+    [head] = revisions - followed
+    for upgrade in section(folder, "Keys of 64 bits"):
+        header = 'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "wide"\n'
+        (versions / "wide.py").write_text(f'{header}down_revision = "{head}"\n\n\n{upgrade}')
 
 
 def commit(folder: Path) -> str:
@@ -171,7 +339,7 @@ def test_any_module_passes_its_tests(
     def make(name: str, fields: str) -> None:
         if len(made) == MODULES:
             return
-        with contextlib.suppress(scaffold.RefusedError):
+        with contextlib.suppress(scaffold.RejectedError):
             names = scaffold.make_names(name)
             scaffold.make_module(scaffold.Project(project), names, fields)
             made.append(names.module)

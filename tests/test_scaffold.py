@@ -5,6 +5,7 @@ The scaffold runs in this process; `test_modules.py` uses the modules.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -179,6 +180,8 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "json:json"}, "fields: 'json' means something else"),
         ({"name": "orders", "fields": "metadata:json"}, "fields: 'metadata' means something else"),
         ({"name": "orders", "fields": "str:str"}, "fields: 'str' means something else"),
+        ({"name": "orders", "fields": "t:int"}, "fields: 't' means something else"),
+        ({"name": "orders", "fields": "tuple:int"}, "fields: 'tuple' means something else"),
         ({"name": "orders", "fields": "aa:str aa:int"}, "fields: 'aa' is given twice"),
         ({"name": "orders", "fields": "aa:text:unique"}, "fields: aa cannot be unique"),
         ({"name": "orders", "fields": "aa:json:index"}, "fields: aa cannot be index"),
@@ -197,11 +200,68 @@ def test_invalid_arguments_are_rejected(
 ) -> None:
     before = contents(project)
 
-    with pytest.raises(scaffold.RefusedError, match=f"^{message}") as refused:
+    with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
         make(**given)
 
     assert "\n" not in str(refused.value)
     assert contents(project) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "migrated", "model"),
+    [
+        ("Id64, ", 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")', "Reference64"),
+        ("BigInteger, ", "sa.BigInteger()", "Reference64"),
+        ("sa.BigInteger(), ", "sa.BigInteger()", "Reference64"),
+        ("Integer, ", "sa.Integer()", "Reference"),
+        ("", "sa.Integer()", "Reference"),
+    ],
+)
+def test_reference_has_the_width_of_its_key(
+    make: Make, project: Path, key: str, migrated: str, model: str
+) -> None:
+    entity = project / "src" / "examples" / "examples_entity.py"
+    entity.write_text(entity.read_text().replace("mapped_column(Id64, ", f"mapped_column({key}"))
+
+    make("orders", "example_id:ref(examples)")
+
+    [migration] = project.glob("migrations/versions/*_create_orders.py")
+    text = migration.read_text()
+    column = text.partition('"example_id"')[2].partition("nullable")[0]
+    assert re.sub(r"\s+", "", migrated) in re.sub(r"\s+", "", column)
+    assert ("with_variant" in column) is ("with_variant" in migrated)
+    models = (project / "src" / "orders" / "orders_model.py").read_text()
+    assert f"    example_id: {model}\n" in models
+    tests = (project / "tests" / "orders" / "test_orders.py").read_text()
+    assert f'{{"example_id": 2**{63 if model.endswith("64") else 31}}}' in tests
+
+
+@pytest.mark.parametrize(
+    ("id_", "kind"),
+    [
+        ("id: Mapped[int] = mapped_column(SmallInteger, primary_key=True)", "SmallInteger"),
+        ("id: Mapped[UUID] = mapped_column(primary_key=True)", r"Mapped\[UUID\]"),
+    ],
+)
+def test_reference_to_another_key_is_rejected(
+    scaffold: ModuleType, make: Make, project: Path, id_: str, kind: str
+) -> None:
+    entity = project / "src" / "examples" / "examples_entity.py"
+    entity.write_text(re.sub(r"id: Mapped.*", id_, entity.read_text()))
+
+    with pytest.raises(
+        scaffold.RejectedError, match=f"an Id64, BigInteger or Integer, not {kind};"
+    ):
+        make("orders", "example_id:ref(examples)")
+
+
+def test_module_of_locations_sets_its_location(make: Make, project: Path) -> None:
+    """`location` is a function that the controller calls."""
+    make("locations")
+
+    controller = (project / "src" / "locations" / "locations_controller.py").read_text()
+    assert "location_: LocationCreate" in controller
+    assert 'location(request, "get_location", location_id=added.id)' in controller
 
 
 def test_rejection_is_one_line(project: Path) -> None:
@@ -224,7 +284,7 @@ def test_several_migration_heads_are_rejected(
     text = (versions / "0001_create_examples.py").read_text()
     (versions / "other.py").write_text(text.replace('revision = "0001"', 'revision: str = "other"'))
 
-    with pytest.raises(scaffold.RefusedError, match=r"2 heads, 0001 and other; .* merge heads"):
+    with pytest.raises(scaffold.RejectedError, match=r"2 heads, 0001 and other; .* merge heads"):
         make("orders")
 
     merged = text.replace('"0001"', '"both"').replace("= None", '= ("0001", "other")', 1)
@@ -241,7 +301,7 @@ def test_name_is_rejected_while_migrations_keep_table(
     for folder in ("src/orders", "tests/orders"):
         shutil.rmtree(project / folder)
 
-    with pytest.raises(scaffold.RefusedError, match=r"name: migrations/.* makes a table 'orders'"):
+    with pytest.raises(scaffold.RejectedError, match=r"name: migrations/.* makes a table 'orders'"):
         make("orders")
 
     [migration] = project.glob("migrations/versions/*_create_orders.py")
@@ -417,7 +477,7 @@ def test_project_error_is_one_line(
     with pytest.raises(Exception, match=f"^{reason}") as refused:
         make("orders")
 
-    assert type(refused.value).__name__ == "RefusedError"
+    assert type(refused.value).__name__ == "RejectedError"
     assert "\n" not in str(refused.value)
     assert contents(project) == before
 
@@ -431,7 +491,7 @@ def test_custom_template_error_is_one_line(
     before = contents(project)
 
     with pytest.raises(
-        scaffold.RefusedError, match=r"^scaffold/module has an error: .."
+        scaffold.RejectedError, match=r"^scaffold/module has an error: .."
     ) as refused:
         make("orders")
 
@@ -488,7 +548,7 @@ def test_any_module_is_rejected_or_tidy(
     try:
         names = scaffold.make_names(name)
         scaffold.make_module(scaffold.Project(project), names, fields)
-    except scaffold.RefusedError as error:
+    except scaffold.RejectedError as error:
         refusal = str(error)
     else:
         refusal = ""

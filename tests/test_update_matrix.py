@@ -30,7 +30,7 @@ NEXT: list[Change] = [
     ("README.md", "## Schema\n", "## Schema\n\nChanged by the template.\n"),
     ("compose.yaml", "# The service", "# Changed by the template.\n# The service"),
     ("pyproject.toml", "dependencies = [", 'dependencies = [\n    "anyio>=4,<5",'),
-    ("src/core/paging.py", "\nimport ", "\n# Changed by the template.\nimport "),
+    ("src/core/paging.py", "\nfrom ", "\n# Changed by the template.\nfrom "),
     ("src/app_module.py", "class AppModule:", "# Changed by the template.\nclass AppModule:"),
     ("src/examples/examples_module.py", "\nfrom ", "\n# Changed by the template.\nfrom "),
     *(

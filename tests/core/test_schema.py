@@ -1,3 +1,5 @@
+"""Startup and the schema: when a start runs the migrations, and when it leaves a database alone."""
+
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -34,24 +36,13 @@ def tables() -> set[str]:
     return set(on_database(lambda connection: inspect(connection).get_table_names()))
 
 
-def test_migrations_make_the_entities_tables_and_take_them_back() -> None:
-    entities = set(config.Base.metadata.tables)
-
-    command.check(CONFIG)
-    assert tables() == entities | {"alembic_version"}
-    command.downgrade(CONFIG, "base")
-    assert tables() == {"alembic_version"}
-    command.upgrade(CONFIG, "head")
-    command.check(CONFIG)
-
-
 @pytest.mark.usefixtures("table")
-def test_an_entity_without_a_migration_is_noticed() -> None:
+def test_entity_without_a_migration_is_noticed() -> None:
     with pytest.raises(CommandError, match="add_table"):
         command.check(CONFIG)
 
 
-def test_migrations_go_on_from_what_a_start_made() -> None:
+def test_migrations_go_on_after_a_start() -> None:
     asyncio.run(config.drop_all())
 
     asyncio.run(config.create_all())
@@ -62,7 +53,7 @@ def test_migrations_go_on_from_what_a_start_made() -> None:
 
 
 @pytest.mark.usefixtures("table")
-def test_a_start_leaves_a_migrated_database_alone(
+def test_start_leaves_migrated_database_alone(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command.downgrade(CONFIG, "base")
@@ -75,7 +66,7 @@ def test_a_start_leaves_a_migrated_database_alone(
     assert "alembic upgrade head" in caplog.text
 
 
-def test_a_start_leaves_tables_of_unknown_origin_alone(
+def test_start_leaves_unknown_tables_alone(
     table: Table, caplog: pytest.LogCaptureFixture
 ) -> None:
     on_database(table.create)

@@ -1,6 +1,6 @@
 """Make a module: `python -m scaffold orders`, as the README says.
 
-`scaffold/module` is what it is made of: change that to your taste.
+`scaffold/module` is the template of a module: change it to your taste.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from ruff import find_ruff_bin
 
 from .app_module import UnusualError, register
 from .fields import KNOWN, Field, parse_fields
-from .names import MAX_NAME, Names, RefusedError, make_names
+from .names import MAX_NAME, Names, RejectedError, make_names
 from .project import Project
 
-#: What a module is made of, in a project.
+#: The template of a module, in a project.
 TEMPLATE = Path("scaffold", "module")
-#: Where it is registered.
+#: The file that registers modules.
 APP_MODULE = Path("src", "app_module.py")
 DEFAULT_FIELDS = "name:str:unique"
 
 
 def main() -> None:
-    """Make the module that the command line asks for, and say what was done."""
+    """Make the module that the command line names, and print the changes."""
     parser = argparse.ArgumentParser("python -m scaffold", description="Make a module of the app.")
     parser.add_argument("name", help="such as orders, order_items or 'Order items'")
     parser.add_argument(
@@ -43,12 +43,12 @@ def main() -> None:
         help=f"such as 'number:str:unique note:text?', not {DEFAULT_FIELDS!r}; types: {KNOWN}",
     )
     parser.add_argument("--singular", default="", help="one of them, such as order")
-    parser.add_argument("--route", default="", help="where they are, such as /shop/orders")
+    parser.add_argument("--route", default="", help="the path of its routes, such as /shop/orders")
     given = parser.parse_args()
     try:
         names = make_names(given.name, given.singular, given.route)
         lines = make_module(Project(Path(__file__).parents[1]), names, given.fields)
-    except RefusedError as error:
+    except RejectedError as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
@@ -57,7 +57,7 @@ def main() -> None:
     try:
         print("\n".join(lines), flush=True)
     except BrokenPipeError:
-        # Whoever reads has seen enough; Python would try again at its end.
+        # The reader has closed the pipe; Python would try to flush again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -65,17 +65,17 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
     """Write a module's files and register it.
 
     Returns:
-        Lines that say what was done, and what is left to do.
+        Lines that list the changes and the next steps.
 
     Raises:
-        RefusedError: it cannot be; nothing is changed.
-        OSError: a file cannot be written; nothing is changed.
+        RejectedError: the module is invalid; nothing is changed.
+        OSError: a file can't be written; nothing is changed.
     """
     project.check(names)
     columns = parse_fields(fields, project.find_reference)
     columns = columns or parse_fields(DEFAULT_FIELDS, project.find_reference)
     context = make_context(names, columns, project.head)
-    # Inside the project, so that ruff finds the project's settings.
+    # A folder in the project, so that ruff finds the project's settings.
     with tempfile.TemporaryDirectory(prefix=".scaffold-", dir=project.root) as folder:
         written = render(project.root / TEMPLATE, context, Path(folder))
         unusual = add_registration(names, project.root / APP_MODULE, written / APP_MODULE)
@@ -103,22 +103,22 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
 
 
 def make_context(names: Names, fields: list[Field], head: str | None) -> dict[str, Any]:
-    """Make what the files of the template refer to as `cookiecutter`.
+    """Make the variables that the template's files read as `cookiecutter`.
 
     Args:
         names: the module's names.
         fields: its fields.
-        head: the revision that its migration follows.
+        head: the revision before that of its migration.
 
     Raises:
-        RefusedError: the name of a constraint is too long for the database.
+        RejectedError: the name of a constraint is too long for the database.
     """
     for field in fields:
         longest = f"ix_{names.module}_{field.name}" if field.unique or field.index else field.name
         if field.reference:
             longest = f"fk_{names.module}_{field.name}_{field.reference.table}"
         if len(longest) > MAX_NAME:
-            raise RefusedError(
+            raise RejectedError(
                 f"fields: {longest!r} is over {MAX_NAME} characters long; give a shorter name"
             )
     return {
@@ -138,36 +138,36 @@ def make_context(names: Names, fields: list[Field], head: str | None) -> dict[st
 
 
 def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
-    """Write the module's files into a folder, and return where in it they begin.
+    """Write the module's files into a folder, and return the folder at their top.
 
     Raises:
-        RefusedError: the template has an error, or the entity has the name of an import.
+        RejectedError: the template has an error, or the entity has the name of an import.
     """
     where = TEMPLATE.as_posix()
     try:
         settings = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
         context = {"cookiecutter": settings | context}
-        # Not cookiecutter's own command, which reads settings of the user's and leaves a replay.
+        # cookiecutter's own command would read the user's settings and write a replay file.
         written = Path(generate_files(template, context, folder, accept_hooks=False))
         sources = {path: ast.parse(path.read_bytes(), path.name) for path in written.rglob("*.py")}
-    except Exception as error:  # noqa: BLE001  # whatever a team's own template may raise
+    except Exception as error:  # noqa: BLE001  # a team's own template may raise anything
         reason = " ".join(str(error).partition("Context:")[0].split()) or type(error).__name__
-        raise RefusedError(f"{where} has an error: {reason}; fix it") from None
+        raise RejectedError(f"{where} has an error: {reason}; fix it") from None
     names = context["cookiecutter"]
     for path, source in sources.items():
         if list(names_of(source)).count(names["singular_class"]) > 1:
-            raise RefusedError(
+            raise RejectedError(
                 f"singular: {names['singular']!r} makes a {names['singular_class']}, and "
                 f"{path.name} imports another; give another, such as 'my_{names['singular']}'"
             )
-    # The template imports what any field may need; ruff takes out the rest, sorts and formats.
+    # The template imports everything that a field may need. Ruff removes the rest, and formats.
     ruff("check", "--fix", "--select", "F401,I", written)
     ruff("format", written)
     return written
 
 
 def names_of(source: ast.Module) -> Iterator[str]:
-    """Yield the names that a file imports, and those of its classes."""
+    """Yield the names of a file's imports and classes."""
     for node in source.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in node.names)
@@ -176,7 +176,7 @@ def names_of(source: ast.Module) -> Iterator[str]:
 
 
 def add_registration(names: Names, original: Path, changed: Path) -> str | None:
-    """Write an `app_module.py` that has the module, or say why that cannot be."""
+    """Write an `app_module.py` with the module, or return the reason why that's impossible."""
     try:
         content = register(original.read_bytes(), names)
     except UnusualError as error:
@@ -185,7 +185,7 @@ def add_registration(names: Names, original: Path, changed: Path) -> str | None:
         return None
     tidy = ruff("check", "--select", "I", original) and ruff("format", "--check", original)
     changed.write_bytes(content)
-    # A file in an order of its own keeps that.
+    # A file in another order keeps it.
     if tidy:
         ruff("check", "--fix", "--select", "I", changed)
         ruff("format", changed)
@@ -193,38 +193,38 @@ def add_registration(names: Names, original: Path, changed: Path) -> str | None:
 
 
 def ruff(*arguments: str | Path) -> bool:
-    """Run ruff, and tell whether it had nothing to say.
+    """Run ruff, and tell whether it found nothing.
 
     Raises:
-        RefusedError: it cannot run.
+        RejectedError: it can't run.
     """
     command = [find_ruff_bin(), arguments[0], "--quiet", "--no-cache", *arguments[1:]]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode > 1:
         reason = " ".join(result.stderr.split())
-        raise RefusedError(f"ruff cannot run ({reason}); fix that first")
+        raise RejectedError(f"ruff cannot run ({reason}); fix that first")
     return result.returncode == 0
 
 
 def place(contents: dict[Path, bytes], root: Path) -> list[str]:
-    """Write files to where they belong; where one fails, take back the others.
+    """Write files to their places, all or none.
 
     Returns:
         A line for each file.
 
     Raises:
-        RefusedError: one is there already; nothing is changed.
-        OSError: one cannot be written; nothing is changed.
+        RejectedError: a file exists; nothing is changed.
+        OSError: a file can't be written; nothing is changed.
     """
     for path in contents:
         if path != APP_MODULE and (root / path).exists():
-            raise RefusedError(
+            raise RejectedError(
                 f"{path.as_posix()} exists; have {TEMPLATE.as_posix()} write another"
             )
     before = {path: (root / path).read_bytes() for path in contents if path == APP_MODULE}
     folders: list[Path] = []
     try:
-        # The app imports the module, and so comes last.
+        # The app imports the module, so it changes last.
         for path in sorted(contents, key=lambda path: path == APP_MODULE):
             for folder in reversed((root / path).parents):
                 if not folder.exists():

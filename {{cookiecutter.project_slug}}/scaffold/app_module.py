@@ -1,4 +1,4 @@
-"""Registers a module in `src/app_module.py`, and leaves all else of that file as it is."""
+"""Registers a module in `src/app_module.py`, and changes nothing else in that file."""
 
 import re
 from collections.abc import Iterator
@@ -10,21 +10,21 @@ from .names import Names
 
 
 class UnusualError(Exception):
-    """The file is not as expected; the message says in which way."""
+    """The file has an unexpected form; the message describes it."""
 
 
 def register(source: bytes, names: Names) -> bytes:
-    """Import a module and list it in the imports of the app's, each once.
+    """Import a module, and list it in the imports of the app's, unless it is there.
 
     Args:
         source: the content of `src/app_module.py`.
         names: the module's names.
 
     Returns:
-        The new content. The import follows those of the other modules; nothing is sorted.
+        The new content. The import follows the other modules' imports; nothing is sorted.
 
     Raises:
-        UnusualError: there is not one list of imports to add to, or the name is taken.
+        UnusualError: there is no list of imports, or more than one, or the name is taken.
     """
     try:
         tree = cst.parse_module(source)
@@ -65,19 +65,19 @@ def lists_of_imports(tree: cst.Module) -> Iterator[cst.List]:
 
 
 def imports(line: cst.CSTNode, name: str, path: str) -> bool:
-    """Tell whether a line imports the name from a path that ends so."""
+    """Tell whether a line imports the name from a path with this end."""
     froms = m.findall(line, m.ImportFrom())
     code = " ".join(cst.Module([]).code_for_node(each) for each in froms)
     return bool(re.match(rf"from [\w.]*\b{re.escape(path)} import {name}\b(?! as)", code))
 
 
 def code_of(tree: cst.Module, place: int) -> str:
-    """Write a statement as it stands."""
+    """Return the code of a statement."""
     return tree.code_for_node(tree.body[place])
 
 
 def appended(entries: cst.List, name: str) -> cst.List:
-    """Add an entry at the end, on a line of its own where the others are."""
+    """Add an entry at the end, on a separate line if the others are."""
     if not entries.elements:
         return entries.with_changes(elements=[cst.Element(cst.Name(name))])
     *others, last = entries.elements
@@ -87,7 +87,7 @@ def appended(entries: cst.List, name: str) -> cst.List:
     if isinstance(end, cst.ParenthesizedWhitespace) and isinstance(
         begin, cst.ParenthesizedWhitespace
     ):
-        # A comment behind the entry that was the last stays with it.
+        # A comment after the last entry stays with that entry.
         between = begin.with_changes(first_line=end.first_line, empty_lines=[])
         end = end.with_changes(first_line=cst.TrailingWhitespace())
     comma = last.comma

@@ -1,4 +1,4 @@
-"""The fields of a module: what each type is in the table, in a body and in a test."""
+"""The fields of a module, and the code for each type: in the table, in a body and in a test."""
 
 import keyword
 import re
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from .names import RefusedError
+from .names import RejectedError
 
 
 @dataclass(frozen=True)
 class Type:
-    """What a field of a type is written as."""
+    """The code for a field of one type."""
 
-    #: In `Mapped[]` of the entity.
+    #: In the entity's `Mapped[]`.
     python: str
-    #: In `mapped_column()` of the entity.
+    #: In the entity's `mapped_column()`.
     column: str
     #: In the migration.
     migration: str
     #: In the models.
     model: str
-    #: A body's value as an expression, another one for each `number`.
+    #: An expression for the value in a body, different for each `number`.
     sample: str
-    #: Values that are refused, as expressions.
+    #: Expressions for invalid values.
     invalid: tuple[str, ...]
     can_be_unique: bool = True
     can_have_index: bool = True
@@ -126,25 +126,43 @@ TYPES = {
     ),
 }
 
-#: Names that an entity or a model has, that its types are written with, or that ruff refuses.
+#: Names that an entity, a model or a row has, that types are written with, or that ruff rejects.
 TAKEN = {
     *("bool", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry", "self"),
-    *("str", "type_annotation_map", *dir(BaseModel)),
+    *("str", "t", "tuple", "type_annotation_map", *dir(BaseModel)),
 }
-#: What a message lists.
+#: The list in messages.
 KNOWN = (
-    f"{', '.join(TYPES)}, each with ? where it may be null; the flags are unique and index, and "
+    f"{', '.join(TYPES)}, each with ? if it may be null; the flags are unique and index, and "
     "ref(module) is a foreign key"
 )
-#: The key of another module's rows.
-KEY = Type(
-    python="int",
-    column="Integer",
-    migration="sa.Integer()",
-    model="Reference",
-    sample="",
-    invalid=("0", '"1"', "True", "2**31"),
-)
+#: A foreign key, by the type of the key that it refers to, in that entity.
+KEYS = {
+    "Id64": Type(
+        python="int",
+        column="Id64",
+        migration='sa.BigInteger().with_variant(sa.Integer(), "sqlite")',
+        model="Reference64",
+        sample="",
+        invalid=("0", '"1"', "True", "2**63"),
+    ),
+    "BigInteger": Type(
+        python="int",
+        column="BigInteger",
+        migration="sa.BigInteger()",
+        model="Reference64",
+        sample="",
+        invalid=("0", '"1"', "True", "2**63"),
+    ),
+    "Integer": Type(
+        python="int",
+        column="Integer",
+        migration="sa.Integer()",
+        model="Reference",
+        sample="",
+        invalid=("0", '"1"', "True", "2**31"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -153,9 +171,11 @@ class Reference:
 
     module: str
     table: str
-    #: Where its routes are, as in `Names`.
+    #: The path of its routes, as in `Names`.
     route: str
-    #: The function of its tests that adds a row, in `tests.<module>.<module>_factory`.
+    #: The type of its key, in `KEYS`.
+    key: str
+    #: The function that adds a row, in `tests.<module>.<module>_factory`.
     factory: str
 
 
@@ -191,12 +211,12 @@ class Field:
 
     @property
     def sample(self) -> str:
-        """A body's value as an expression, another one for each `number`."""
+        """An expression for its value in a body, different for each `number`."""
         return self.type.sample.replace("{name}", self.name)
 
     @property
     def invalid(self) -> tuple[str, ...]:
-        """Values that are refused, as expressions."""
+        """Expressions for invalid values."""
         return self.type.invalid if self.nullable else ("None", *self.type.invalid)
 
 
@@ -204,25 +224,25 @@ def parse_fields(text: str, find_reference: Callable[[str], Reference]) -> list[
     """Read fields such as `number:str:unique customer_id:ref(customers) note:text?`.
 
     Args:
-        text: fields between blanks or commas.
-        find_reference: finds the module of a `ref`; it raises a RefusedError where there is none.
+        text: fields, separated by spaces or commas.
+        find_reference: finds the module of a `ref`, or raises a RejectedError.
 
     Raises:
-        RefusedError: a field cannot be.
+        RejectedError: a field is invalid.
     """
     fields = [parse_field(each, find_reference) for each in re.split(r"[\s,]+", text) if each]
     names = [field.name for field in fields]
     for name in names:
         if names.count(name) > 1:
-            raise RefusedError(f"fields: {name!r} is given twice; give each field once")
+            raise RejectedError(f"fields: {name!r} is given twice; give each field once")
     return fields
 
 
 def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
-    """Read one field, such as `placed_at:datetime?:index`; for the rest see `parse_fields`."""
+    """Read one field, such as `placed_at:datetime?:index`; the rest is as for `parse_fields`."""
     name, *parts = text.split(":")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise RefusedError(
+        raise RejectedError(
             f"fields: {name!r} is not made of lower-case letters, digits and '_', from a letter; "
             "give a name such as 'placed_at'"
         )
@@ -231,7 +251,7 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
         or name in TAKEN
         or name.startswith(("model_dump", "model_validate"))
     ):
-        raise RefusedError(
+        raise RejectedError(
             f"fields: {name!r} means something else in Python or in a model; give another name"
         )
     field_type = reference = None
@@ -245,20 +265,21 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
         elif word in TYPES and field_type is None:
             field_type = TYPES[word]
         elif part not in flags:
-            raise RefusedError(
+            raise RejectedError(
                 f"fields: {name} has {part!r}, which is no type or flag, or one too many; "
                 f"the types are {KNOWN}"
             )
     if reference and field_type in {None, TYPES["int"]}:
-        # A foreign key is for looking up; MySQL would make the index by itself.
-        return Field(name, KEY, nullable, "unique" in flags, "unique" not in flags, reference)
+        # Queries look up by foreign keys; MySQL creates this index by itself.
+        key = KEYS[reference.key]
+        return Field(name, key, nullable, "unique" in flags, "unique" not in flags, reference)
     if reference or field_type is None:
         what = "is a ref, which has no type but int" if reference else "has no type"
-        raise RefusedError(f"fields: {name} {what}; the types are {KNOWN}")
+        raise RejectedError(f"fields: {name} {what}; the types are {KNOWN}")
     if ("unique" in flags and not field_type.can_be_unique) or (
         "index" in flags and not field_type.can_have_index
     ):
-        raise RefusedError(
+        raise RejectedError(
             f"fields: {name} cannot be {' and '.join(flags)}: not every database has that for its "
             "type; leave it out, or take another type, such as str"
         )

@@ -1,4 +1,4 @@
-"""What a module, its classes, its table and its routes are called."""
+"""The names of a module, its classes, its table and its routes."""
 
 import builtins
 import keyword
@@ -8,30 +8,30 @@ from dataclasses import dataclass
 
 from pluralizer import Pluralizer
 
-#: What `src` and the routes have already, or what Python would take for something else.
+#: Names that `src` or the routes have already, or that mean something else in Python.
 RESERVED = {"app", "config", "core", "docs", "openapi", "redoc"}
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
 }
-#: The longest name that PostgreSQL takes, and what that leaves for a table with its constraints.
+#: The longest name in PostgreSQL, and the longest of a table, whose constraints add to it.
 MAX_NAME = 63
 MAX_MODULE = 40
-#: Names that the controller and the service import, and that a model may not take from them.
+#: Names that the controller and the service import; a model can't have them.
 IMPORTED = {
-    *("After", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id"),
+    *("After64", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id64"),
     *("Injectable", "Limit", "Page", "Patch", "Post", "Reader", "Request", "Response"),
 }
 #: Schemas of the OpenAPI document.
 SCHEMAS = {"HTTPValidationError", "InvalidInput", "Problem", "ValidationError"}
 #: Variables of the controller and the service.
 VARIABLES = {
-    *("added", "after", "changes", "limit", "name", "query", "reader", "request", "response"),
-    *("result", "row", "rows", "self", "session", "value"),
+    *("added", "after", "changes", "limit", "location", "name", "query", "reader", "request"),
+    *("response", "result", "row", "rows", "self", "session", "value"),
 }
 
 
-class RefusedError(Exception):
-    """A module that cannot be made; the message is one line that says why and what would work."""
+class RejectedError(Exception):
+    """The module can't be made; the message is one line with the reason and the fix."""
 
 
 @dataclass(frozen=True)
@@ -40,48 +40,48 @@ class Names:
 
     #: The folder, the table and the tag: `order_items`.
     module: str
-    #: One of what it holds: `order_item`.
+    #: The singular: `order_item`.
     singular: str
-    #: Where its routes are, without a slash at the ends: `order-items`.
+    #: The path of its routes, without slashes at the ends: `order-items`.
     route: str
 
     @property
     def plural_class(self) -> str:
-        """What the names of its controller, service and module begin with: `OrderItems`."""
+        """The start of the names of its controller, service and module: `OrderItems`."""
         return camel_case(self.module)
 
     @property
     def singular_class(self) -> str:
-        """The entity and the model: `OrderItem`."""
+        """The name of the entity and the model: `OrderItem`."""
         return camel_case(self.singular)
 
     @property
     def model(self) -> str:
-        """The model, as the controller and the service import it."""
+        """The model's name in the controller and the service."""
         return self.singular_class + ("Model" if self.singular_class in IMPORTED else "")
 
     @property
     def many(self) -> str:
-        """All of them, in the names of functions: `order_items`, or `all_sheep`."""
+        """The plural in names of functions: `order_items`, or `all_sheep`."""
         return self.module if self.module != self.singular else f"all_{self.module}"
 
     @property
     def variable(self) -> str:
-        """One of them, as a variable: `order_item`, or `class_`."""
+        """The singular as a variable: `order_item`, or `class_`."""
         taken = keyword.iskeyword(self.singular) or hasattr(builtins, self.singular)
         return f"{self.singular}_" if taken or self.singular in VARIABLES else self.singular
 
 
 def make_names(name: str, singular: str = "", route: str = "") -> Names:
-    """Make a module's names of what was given, in any usual spelling.
+    """Make a module's names from options in any usual spelling.
 
     Args:
         name: `orders`, `order_items`, `OrderItems`, `order-items` or `Order items`.
-        singular: one of them, where it is not to be derived from the name.
-        route: where the routes are, where that is not the name; `/shop/orders`.
+        singular: the singular, if it can't be derived from the name.
+        route: the path of the routes, if it isn't the name: `/shop/orders`.
 
     Raises:
-        RefusedError: no module can be called so.
+        RejectedError: a name is invalid or taken.
     """
     module = snake_case(name, "name")
     for taken, what in [
@@ -93,25 +93,25 @@ def make_names(name: str, singular: str = "", route: str = "") -> Names:
         (module.startswith(("sqlite_", "alembic_")), "kept for the database's own tables"),
     ]:
         if taken:
-            raise RefusedError(f"name: {module!r} is {what}; give another, such as 'orders'")
+            raise RejectedError(f"name: {module!r} is {what}; give another, such as 'orders'")
     names = Names(
         module,
         snake_case(singular, "singular") if singular else singular_of(module),
         make_route(route) if route else module,
     )
     if names.singular_class.isupper():
-        raise RefusedError(
+        raise RejectedError(
             f"singular: {names.singular!r} makes a class {names.singular_class}, which reads as a "
             "constant; give a word, such as 'order'"
         )
     if len(names.singular) > MAX_MODULE:
-        raise RefusedError(
+        raise RejectedError(
             f"singular: {names.singular!r} is over {MAX_MODULE} characters long; give another, "
             "such as 'order'"
         )
     of_python = keyword.iskeyword(names.singular_class) or hasattr(builtins, names.singular_class)
     if of_python or names.singular_class in SCHEMAS:
-        raise RefusedError(
+        raise RejectedError(
             f"singular: {names.singular!r} makes a class {names.singular_class}, which "
             f"{'Python' if of_python else 'the OpenAPI document'} has; give another, such as "
             f"'my_{names.singular}'"
@@ -120,7 +120,7 @@ def make_names(name: str, singular: str = "", route: str = "") -> Names:
 
 
 def singular_of(module: str) -> str:
-    """Derive what one of them is called; where there is no other word, it is the same."""
+    """Derive the singular, which is the name itself if there is no other word."""
     singular: str = Pluralizer().singular(module)  # type: ignore[no-untyped-call]  # its own
     return singular or module
 
@@ -129,11 +129,11 @@ def snake_case(name: str, option: str) -> str:
     """Spell a name as `order_items`.
 
     Raises:
-        RefusedError: it is not made of words of ASCII letters and digits.
+        RejectedError: it doesn't consist of words of ASCII letters and digits.
     """
     stripped = name.strip()
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([ _-]+[A-Za-z0-9]+)*", stripped):
-        raise RefusedError(
+        raise RejectedError(
             f"{option}: {name!r} is not made of words of letters and digits, the first of which "
             "begins with a letter; give a name such as 'order_items'"
         )
@@ -147,14 +147,14 @@ def camel_case(name: str) -> str:
 
 
 def make_route(route: str) -> str:
-    """Take the slashes off the ends of a route.
+    """Remove the slashes at the ends of a route.
 
     Raises:
-        RefusedError: it is no path of plain segments.
+        RejectedError: it isn't a path of plain segments.
     """
     stripped = route.strip("/")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*", stripped):
-        raise RefusedError(
+        raise RejectedError(
             f"route: {route!r} is not made of lower-case letters, digits, '-' and '_' between "
             "slashes; give one such as '/order-items'"
         )

@@ -1,6 +1,6 @@
-"""What a project has already, read from its code.
+"""The modules, routes and migrations of a project, read from its code.
 
-The code is not run: a module can be made without settings and without a database.
+None of the code runs, so a module can be made without settings and without a database.
 """
 
 import ast
@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeGuard
 
-from .fields import Reference
-from .names import Names, RefusedError, snake_case
+from .fields import KEYS, Reference
+from .names import Names, RejectedError, snake_case
 
 ROUTES = {"Delete", "Get", "Head", "Options", "Patch", "Post", "Put"}
 
@@ -37,40 +37,40 @@ class Project:
         """Parse a file.
 
         Raises:
-            RefusedError: it is missing, or not valid Python.
+            RejectedError: it is missing or invalid.
         """
         try:
             return ast.parse(path.read_bytes(), path.name)
         except FileNotFoundError:
-            raise RefusedError(f"{self.shown(path)} is missing") from None
+            raise RejectedError(f"{self.shown(path)} is missing") from None
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise RefusedError(f"{self.shown(path)} cannot be read ({error}); fix it") from None
+            raise RejectedError(f"{self.shown(path)} cannot be read ({error}); fix it") from None
 
     def shown(self, path: Path) -> str:
-        """Write a path as messages have it."""
+        """Return a path for messages."""
         return path.relative_to(self.root).as_posix()
 
     def check(self, names: Names) -> None:
         """Make sure that there is room for a module.
 
         Raises:
-            RefusedError: its folder, its table, its routes or its classes are there already.
+            RejectedError: its folder, table, routes or classes exist already.
         """
         for path in sorted([*self.root.glob("src/*"), *self.root.glob("tests/*")]):
-            # Some file systems do not tell case; and git leaves folders with caches behind.
+            # Some file systems ignore case, and git leaves folders with caches.
             if path.name.lower() in {names.module, f"{names.module}.py"} and (
                 path.is_file() or any(path.rglob("*.py"))
             ):
-                raise RefusedError(f"name: {self.shown(path)} exists; give another name")
+                raise RejectedError(f"name: {self.shown(path)} exists; give another name")
         for path, table in self.tables():
             if table.lower() == names.module:
-                raise RefusedError(
+                raise RejectedError(
                     f"name: {self.shown(path)} makes a table {table!r}; give another name, or have "
                     "a migration drop it"
                 )
         for route in self.routes():
             if overlap(route, f"{names.route}/{{}}"):
-                raise RefusedError(
+                raise RejectedError(
                     f"route: /{names.route} is in the way of /{route}; give another, such as "
                     f"'/my-{names.route}'"
                 )
@@ -80,22 +80,22 @@ class Project:
         """Make sure that no other module has classes of the same names.
 
         Raises:
-            RefusedError: one has.
+            RejectedError: another module has.
         """
         for path, source in self.sources.items():
             classes = {node.name for node in source.body if isinstance(node, ast.ClassDef)}
             if f"{names.plural_class}Module" in classes:
-                raise RefusedError(
+                raise RejectedError(
                     f"name: {self.shown(path)} has a {names.plural_class}Module; give another name"
                 )
             if names.singular_class in classes and path.parent.name != "core":
-                raise RefusedError(
+                raise RejectedError(
                     f"singular: {self.shown(path)} has a class {names.singular_class}; give "
                     f"another, such as 'my_{names.singular}'"
                 )
 
     def tables(self) -> Iterator[tuple[Path, str]]:
-        """Yield the tables of the entities, and those that the migrations make and keep."""
+        """Yield the tables of the entities, and those that migrations create and don't drop."""
         for path, source in self.sources.items():
             yield from ((path, table) for table in tables_of(source))
         dropped = {
@@ -107,7 +107,7 @@ class Project:
             )
 
     def routes(self) -> Iterator[str]:
-        """Yield the paths of what answers requests, without slashes at the ends."""
+        """Yield the paths of all routes, without slashes at the ends."""
         # FastAPI's own.
         yield from ("docs", "docs/oauth2-redirect", "openapi.json", "redoc")
         for source in self.sources.values():
@@ -119,10 +119,10 @@ class Project:
 
     @property
     def head(self) -> str | None:
-        """The newest migration's revision, where there is one.
+        """The newest migration's revision, if there is one.
 
         Raises:
-            RefusedError: there are several.
+            RejectedError: there are several.
         """
         revisions: set[str] = set()
         followed: set[str] = set()
@@ -131,7 +131,7 @@ class Project:
             followed |= strings_of(source, "down_revision")
         heads = sorted(revisions - followed)
         if len(heads) > 1:
-            raise RefusedError(
+            raise RejectedError(
                 f"migrations/versions has {len(heads)} heads, {' and '.join(heads)}; join them "
                 "with `uv run alembic merge heads`"
             )
@@ -141,11 +141,11 @@ class Project:
         """Find the module that a `ref(name)` points to.
 
         Raises:
-            RefusedError: there is none, or it is not as the scaffold makes one.
+            RejectedError: there is none, or it differs from what the scaffold makes.
         """
         module = snake_case(name, f"fields: ref({name})")
         if not (self.root / "src" / module / f"{module}_entity.py").exists():
-            raise RefusedError(
+            raise RejectedError(
                 f"fields: ref({name}) needs a module; there is no src/{module}/{module}_entity.py "
                 "yet"
             )
@@ -153,7 +153,7 @@ class Project:
         controller = self.parse(self.root / "src" / module / f"{module}_controller.py")
         factory = self.parse(self.root / "tests" / module / f"{module}_factory.py")
         keys = [
-            ast.unparse(node)
+            node
             for node in ast.walk(entity)
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "id"
         ]
@@ -165,19 +165,21 @@ class Project:
         tables = list(tables_of(entity))
         routes = [prefix for prefix, _ in controllers_of(controller)]
         if not len(keys) == len(tables) == len(routes) == 1 <= len(adders):
-            raise RefusedError(
+            raise RejectedError(
                 f"fields: ref({name}) needs a module with one entity, one controller, and a "
                 "function add_… in its factory of the tests; write this key by hand"
             )
-        if "Mapped[int]" not in keys[0] or "BigInteger" in keys[0]:
-            raise RefusedError(
-                f"fields: ref({name}) needs a module whose id is an Integer; write this key by hand"
+        key = type_of(keys[0])
+        if key not in KEYS:
+            raise RejectedError(
+                f"fields: ref({name}) needs a module whose id is an Id64, BigInteger or Integer, "
+                f"not {key}; write this key by hand"
             )
-        return Reference(module, tables[0], routes[0], adders[0])
+        return Reference(module, tables[0], routes[0], key, adders[0])
 
 
 def overlap(route: str, other: str) -> bool:
-    """Tell whether a request may be meant for either path, or for what is below the first."""
+    """Tell whether a request may match both paths, or one below the first."""
     segments = list(zip(route.split("/"), other.split("/"), strict=False))
     alike = all("{" in one + another or one == another for one, another in segments)
     return alike and len(route.split("/")) >= len(other.split("/")) - 1
@@ -188,6 +190,15 @@ def tables_of(source: ast.Module) -> Iterator[str]:
     for node in ast.walk(source):
         if isinstance(node, ast.ClassDef):
             yield from strings_of(node, "__tablename__")
+
+
+def type_of(column: ast.AnnAssign) -> str:
+    """Name the type of a column: the first argument of its `mapped_column()`, or an Integer."""
+    annotation = ast.unparse(column.annotation).split(".")[-1]
+    call = column.value
+    first = call.args[0] if isinstance(call, ast.Call) and call.args else ast.Name("Integer")
+    name = ast.unparse(first.func if isinstance(first, ast.Call) else first).split(".")[-1]
+    return name if annotation == "Mapped[int]" else annotation
 
 
 def controllers_of(source: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:
@@ -203,7 +214,7 @@ def decorations(
 ) -> Iterator[str]:
     """Yield the path of each decorator of those names, without slashes at the ends.
 
-    A path that is not written as a string is left out.
+    A path that isn't a string literal is left out.
     """
     for decorator in node.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] in names:
@@ -226,7 +237,7 @@ def strings_of(node: ast.Module | ast.ClassDef, name: str) -> set[str]:
 
 
 def operands(source: ast.Module, operation: str) -> Iterator[str]:
-    """Yield what a migration's `upgrade` does an operation to."""
+    """Yield the tables that an operation of a migration's `upgrade` names."""
     for function in source.body:
         if isinstance(function, ast.FunctionDef) and function.name == "upgrade":
             for node in ast.walk(function):
@@ -235,5 +246,5 @@ def operands(source: ast.Module, operation: str) -> Iterator[str]:
 
 
 def is_string(node: ast.AST) -> TypeGuard[ast.Constant]:
-    """Tell whether it is a string as such."""
+    """Tell whether it is a string literal."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)

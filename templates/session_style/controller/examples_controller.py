@@ -5,8 +5,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.config import config
 from src.core.database import Reader
 from src.core.errors import problems
-from src.core.models import Id
-from src.core.paging import After, Limit, Page
+from src.core.models import Id64
+from src.core.paging import After64, Limit, Page
+from src.core.routing import location
 
 from .examples_model import Example, ExampleCreate, ExampleUpdate
 from .examples_service import ExamplesService
@@ -26,28 +27,28 @@ class ExamplesController:
         session: AsyncSession = Depends(config.get_db),
     ) -> Example:
         added = await self.service.add_example(example, session)
-        response.headers["Location"] = f"{request.scope['root_path']}/examples/{added.id}"
+        response.headers["Location"] = location(request, "get_example", example_id=added.id)
         return added
 
     @Get("/", response_model=Page[Example])
     async def get_examples(
         self,
         limit: Limit = 20,
-        after: After = 0,
+        after: After64 = 0,
         reader: Reader = Depends(config.get_reader),
     ) -> Page[Example]:
         return await self.service.get_examples(limit, after, reader)
 
     @Get("/{example_id}", response_model=Example, responses=problems(404))
     async def get_example(
-        self, example_id: Id, reader: Reader = Depends(config.get_reader)
+        self, example_id: Id64, reader: Reader = Depends(config.get_reader)
     ) -> Example:
         return await self.service.get_example(example_id, reader)
 
     @Patch("/{example_id}", response_model=Example, responses=problems(404, 409))
     async def update_example(
         self,
-        example_id: Id,
+        example_id: Id64,
         changes: ExampleUpdate,
         session: AsyncSession = Depends(config.get_db),
     ) -> Example:
@@ -55,6 +56,6 @@ class ExamplesController:
 
     @Delete("/{example_id}", status_code=204, responses=problems(404, 409))
     async def remove_example(
-        self, example_id: Id, session: AsyncSession = Depends(config.get_db)
+        self, example_id: Id64, session: AsyncSession = Depends(config.get_db)
     ) -> None:
         await self.service.remove_example(example_id, session)

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.config import config
 from src.core.database import Reader
 from src.core.errors import problems
-from src.core.models import Id
-from src.core.paging import After, Limit, Page
+from src.core.models import Id64
+from src.core.paging import After64, Limit, Page
+from src.core.routing import location
 
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
 from .[[ cookiecutter.module_name ]]_service import [[ cookiecutter.plural_class ]]Service
@@ -30,28 +31,28 @@ class [[ cookiecutter.plural_class ]]Controller:
         session: AsyncSession = Depends(config.get_db),
     ) -> [[ Model ]]:
         added = await self.service.add_[[ one ]]([[ variable ]], session)
-        response.headers["Location"] = f"{request.scope['root_path']}/[[ cookiecutter.route ]]/{added.id}"
+        response.headers["Location"] = location(request, "get_[[ one ]]", [[ one ]]_id=added.id)
         return added
 
     @Get("/", response_model=Page[ [[ Model ]] ])
     async def get_[[ many ]](
         self,
         limit: Limit = 20,
-        after: After = 0,
+        after: After64 = 0,
         reader: Reader = Depends(config.get_reader),
     ) -> Page[ [[ Model ]] ]:
         return await self.service.get_[[ many ]](limit, after, reader)
 
     @Get("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404))
     async def get_[[ one ]](
-        self, [[ one ]]_id: Id, reader: Reader = Depends(config.get_reader)
+        self, [[ one ]]_id: Id64, reader: Reader = Depends(config.get_reader)
     ) -> [[ Model ]]:
         return await self.service.get_[[ one ]]([[ one ]]_id, reader)
 
     @Patch("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404, 409))
     async def update_[[ one ]](
         self,
-        [[ one ]]_id: Id,
+        [[ one ]]_id: Id64,
         changes: [[ Class ]]Update,
         session: AsyncSession = Depends(config.get_db),
     ) -> [[ Model ]]:
@@ -59,6 +60,6 @@ class [[ cookiecutter.plural_class ]]Controller:
 
     @Delete("/{[[ one ]]_id}", status_code=204, responses=problems(404, 409))
     async def remove_[[ one ]](
-        self, [[ one ]]_id: Id, session: AsyncSession = Depends(config.get_db)
+        self, [[ one ]]_id: Id64, session: AsyncSession = Depends(config.get_db)
     ) -> None:
         await self.service.remove_[[ one ]]([[ one ]]_id, session)

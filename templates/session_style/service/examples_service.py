@@ -5,16 +5,17 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
+from src.core.models import columns_of
 from src.core.paging import Page
 
 from .examples_entity import Example as ExampleEntity
 from .examples_model import Example, ExampleCreate, ExampleUpdate
 
-# Built once: to build a statement takes longer than to run it.
-BY_ID = select(ExampleEntity).where(ExampleEntity.id == bindparam("id"))
+# Built once: building a statement takes longer than executing it.
+ALL = select(*columns_of(ExampleEntity, Example))
+BY_ID = ALL.where(ExampleEntity.id == bindparam("id"))
 PAGE = (
-    select(ExampleEntity)
-    .where(ExampleEntity.id > bindparam("after"))
+    ALL.where(ExampleEntity.id > bindparam("after"))
     .order_by(ExampleEntity.id)
     .limit(bindparam("limit"))
 )
@@ -42,7 +43,8 @@ class ExamplesService:
 
     @async_db_request_handler
     async def get_example(self, example_id: int) -> Example:
-        row = (await self.reader.execute(BY_ID, {"id": example_id})).first()
+        result = await self.reader.execute(BY_ID, {"id": example_id})
+        row = result.one_or_none()
         if row is None:
             raise self._not_found(example_id)
         return Example.model_validate(row)

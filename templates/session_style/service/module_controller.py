@@ -6,8 +6,9 @@ from fastapi import Request, Response
 from nest.core import Controller, Delete, Get, Patch, Post
 
 from src.core.errors import problems
-from src.core.models import Id
-from src.core.paging import After, Limit, Page
+from src.core.models import Id64
+from src.core.paging import After64, Limit, Page
+from src.core.routing import location
 
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
 from .[[ cookiecutter.module_name ]]_service import [[ cookiecutter.plural_class ]]Service
@@ -23,21 +24,21 @@ class [[ cookiecutter.plural_class ]]Controller:
         self, [[ variable ]]: [[ Class ]]Create, request: Request, response: Response
     ) -> [[ Model ]]:
         added = await self.service.add_[[ one ]]([[ variable ]])
-        response.headers["Location"] = f"{request.scope['root_path']}/[[ cookiecutter.route ]]/{added.id}"
+        response.headers["Location"] = location(request, "get_[[ one ]]", [[ one ]]_id=added.id)
         return added
 
     @Get("/", response_model=Page[ [[ Model ]] ])
-    async def get_[[ many ]](self, limit: Limit = 20, after: After = 0) -> Page[ [[ Model ]] ]:
+    async def get_[[ many ]](self, limit: Limit = 20, after: After64 = 0) -> Page[ [[ Model ]] ]:
         return await self.service.get_[[ many ]](limit, after)
 
     @Get("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404))
-    async def get_[[ one ]](self, [[ one ]]_id: Id) -> [[ Model ]]:
+    async def get_[[ one ]](self, [[ one ]]_id: Id64) -> [[ Model ]]:
         return await self.service.get_[[ one ]]([[ one ]]_id)
 
     @Patch("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404, 409))
-    async def update_[[ one ]](self, [[ one ]]_id: Id, changes: [[ Class ]]Update) -> [[ Model ]]:
+    async def update_[[ one ]](self, [[ one ]]_id: Id64, changes: [[ Class ]]Update) -> [[ Model ]]:
         return await self.service.update_[[ one ]]([[ one ]]_id, changes)
 
     @Delete("/{[[ one ]]_id}", status_code=204, responses=problems(404, 409))
-    async def remove_[[ one ]](self, [[ one ]]_id: Id) -> None:
+    async def remove_[[ one ]](self, [[ one ]]_id: Id64) -> None:
         await self.service.remove_[[ one ]]([[ one ]]_id)

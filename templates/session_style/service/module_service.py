@@ -7,16 +7,17 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
+from src.core.models import columns_of
 from src.core.paging import Page
 
 from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
 from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
 
-# Built once: to build a statement takes longer than to run it.
-BY_ID = select([[ Class ]]Entity).where([[ Class ]]Entity.id == bindparam("id"))
+# Built once: building a statement takes longer than executing it.
+ALL = select(*columns_of([[ Class ]]Entity, [[ Model ]]))
+BY_ID = ALL.where([[ Class ]]Entity.id == bindparam("id"))
 PAGE = (
-    select([[ Class ]]Entity)
-    .where([[ Class ]]Entity.id > bindparam("after"))
+    ALL.where([[ Class ]]Entity.id > bindparam("after"))
     .order_by([[ Class ]]Entity.id)
     .limit(bindparam("limit"))
 )
@@ -44,7 +45,8 @@ class [[ cookiecutter.plural_class ]]Service:
 
     @async_db_request_handler
     async def get_[[ one ]](self, [[ one ]]_id: int) -> [[ Model ]]:
-        row = (await self.reader.execute(BY_ID, {"id": [[ one ]]_id})).first()
+        result = await self.reader.execute(BY_ID, {"id": [[ one ]]_id})
+        row = result.one_or_none()
         if row is None:
             raise self._not_found([[ one ]]_id)
         return [[ Model ]].model_validate(row)

@@ -1,7 +1,6 @@
-"""Column types that are the same on every database, where SQLAlchemy's own are not.
+"""Column types that behave the same on every database; SQLAlchemy's own of these don't.
 
-Its String, Text, Integer, BigInteger, Double, Boolean and Date are. In a migration,
-SQLAlchemy's own types stand for these as well; `database.py` says what MySQL makes of them.
+SQLAlchemy's String, Text, Integer, BigInteger, Double, Boolean and Date do.
 """
 
 import datetime as dt
@@ -12,17 +11,25 @@ import uuid
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
+
+MYSQL = ("mysql", "mariadb")
+
+#: A key of 64 bits. SQLite counts up an INTEGER alone, whose size is 64 bits there.
+Id64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 class DateTime(sa.TypeDecorator[dt.datetime]):
-    """A moment, to the microsecond: aware in, of any time zone; aware out, in UTC."""
+    """A time to the microsecond: from any time zone, and returned in UTC."""
 
-    impl = sa.DateTime(timezone=True)
+    # MySQL drops fractions of a second by default.
+    impl = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), *MYSQL)
     cache_ok = True
 
     def process_bind_param(self, value: dt.datetime | None, _: sa.Dialect) -> dt.datetime | None:
-        """Make it UTC, which is all that SQLite and MySQL can hold."""
+        """Convert to UTC: SQLite and MySQL store no offset."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -31,32 +38,34 @@ class DateTime(sa.TypeDecorator[dt.datetime]):
         return value.astimezone(dt.UTC)
 
     def process_result_value(self, value: dt.datetime | None, _: sa.Dialect) -> dt.datetime | None:
-        """Say that it is UTC."""
+        """Add the time zone that SQLite and MySQL don't store."""
         return value and value.replace(tzinfo=dt.UTC)
 
 
 class Numeric(sa.TypeDecorator[decimal.Decimal]):
-    """A decimal number of at most 15 digits, exact: `Numeric(12, 2)` has 10 before the point."""
+    """An exact decimal number of at most 15 digits: `Numeric(12, 2)` has 10 before the point."""
 
     impl = sa.Numeric
     cache_ok = True
 
     def __init__(self, precision: int, scale: int) -> None:
         if precision > sys.float_info.dig:
-            message = f"precision: SQLite keeps no more than {sys.float_info.dig} digits"
+            message = (
+                f"precision {precision}: SQLite keeps no more than {sys.float_info.dig} digits"
+            )
             raise ValueError(message)
         super().__init__(precision, scale)
         self.precision = precision
         self.scale = scale
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        """Let SQLite have floats, of which 15 digits are exact; it has no decimal numbers."""
+        """Read floats from SQLite, which has no decimal numbers: 15 of their digits are exact."""
         if dialect.name == "sqlite":
             return sa.Numeric(self.precision, self.scale, asdecimal=False)
         return super().load_dialect_impl(dialect)
 
     def process_result_value(self, value: Any, _: sa.Dialect) -> decimal.Decimal | None:
-        """Make a float the decimal number that it was."""
+        """Convert SQLite's float back to a Decimal."""
         if value is None:
             return None
         step = decimal.Decimal(1).scaleb(-self.scale)
@@ -64,22 +73,24 @@ class Numeric(sa.TypeDecorator[decimal.Decimal]):
 
 
 class Uuid(sa.TypeDecorator[uuid.UUID]):
-    """A UUID; on MariaDB text, as on MySQL, whatever the version of SQLAlchemy."""
+    """A UUID. On MariaDB it is text, as on MySQL, with every version of SQLAlchemy."""
 
-    impl = sa.Uuid
+    impl = sa.Uuid().with_variant(sa.Uuid(native_uuid=False), *MYSQL)
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        """Leave MariaDB's own type alone: SQLAlchemy 2.0 does, and 2.1 does not."""
-        return sa.Uuid(native_uuid=dialect.name != "mysql")
 
 
 class JSON(sa.JSON):
-    """What JSON can say; None is SQL's NULL. Assign a new value: a change within is not seen."""
+    """An object or an array; None is NULL. Assign a new value: SQLAlchemy sees no change inside."""
 
     def __init__(self) -> None:
         super().__init__(none_as_null=True)
 
     def compare_values(self, x: Any, y: Any) -> bool:
-        """Tell 1 from true and from 1.0, as Python's `==` does not."""
+        """Tell 1 from true and from 1.0, unlike Python's `==`."""
         return bool(x == y) and json.dumps(x) == json.dumps(y)
+
+
+@compiles(JSON, *MYSQL)
+def compile_json(*_: Any, **__: Any) -> str:
+    """Keep JSON as it was written: MySQL's own type sorts keys and rounds numbers."""
+    return "LONGTEXT"

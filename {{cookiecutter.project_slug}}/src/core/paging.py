@@ -1,51 +1,38 @@
 """Paging by key: a page costs the same however far into the table it lies."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, Field
-from pydantic_core import PydanticKnownError
+from pydantic import BaseModel, Field
+
+from .models import MAX_INTEGER, Check, check_digits
 
 Item = TypeVar("Item", bound=BaseModel)
 
-#: The largest value of an INTEGER column, on every database.
-MAX_INTEGER = 2**31 - 1
+_LIMIT = Query(description="The largest number of items.")
+_AFTER = Query(description="The `next` of the page before; 0 for the first page.")
 
-
-def _check_digits(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
-        raise PydanticKnownError("int_parsing")
-    return value
-
-
-#: For an integer of a path or a query, behind its bounds: digits, as documented, and nothing
-#: else; pydantic alone reads " 1_0.0" as 10 too.
-DIGITS = BeforeValidator(_check_digits)
-
-Limit = Annotated[int, Query(ge=1, le=100, description="How many items at the most."), DIGITS]
-After = Annotated[
-    int,
-    Query(ge=0, le=MAX_INTEGER, description="The `next` of the page before; 0 to begin."),
-    DIGITS,
-]
+Limit = Annotated[int, _LIMIT, Check(check_digits, ge=1, le=100)]
+#: The key that a page starts after: 32 bits, or 64.
+After = Annotated[int, _AFTER, Check(check_digits, ge=0, le=MAX_INTEGER)]
+After64 = Annotated[int, _AFTER, Check(check_digits, ge=0, lt=2**63)]
 
 
 class Page(BaseModel, Generic[Item]):
     """A part of a list, in the order of the key."""
 
     items: list[Item]
-    next: int | None = Field(description="What to give as `after` for the next page, if any.")
+    next: int | None = Field(description="The `after` of the next page, if there is one.")
 
     @classmethod
     def of(cls, rows: Sequence[Any], limit: int) -> Self:
         """Make a page.
 
         Args:
-            rows: a `Reader`'s rows, or entities, in the order of their `id`; one more than
-                `limit` where there is a next page.
-            limit: how many items the page has at the most.
+            rows: a reader's rows, or entities, in the order of their `id`: one more than `limit`
+                if there is a next page.
+            limit: the largest number of items.
         """
         following = rows[limit - 1].id if len(rows) > limit else None
         return cls.model_validate({"items": rows[:limit], "next": following}, from_attributes=True)

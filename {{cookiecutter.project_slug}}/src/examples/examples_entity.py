@@ -1,12 +1,12 @@
-from sqlalchemy import Integer, String
+from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.config import config
+from src.core.columns import Id64
+from src.core.database import Base
 
 
-# mypy does not follow a base class through an instance.
-class Example(config.Base):  # type: ignore[misc, name-defined]
+class Example(Base):
     __tablename__ = "examples"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Id64, primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)

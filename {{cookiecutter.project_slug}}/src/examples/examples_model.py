@@ -1,4 +1,4 @@
-from src.core.models import OMITTED, Id, InputModel, OutputModel, ShortText
+from src.core.models import OMITTED, Id64, InputModel, OutputModel, ShortText
 
 
 class ExampleCreate(InputModel):
@@ -10,5 +10,5 @@ class ExampleUpdate(InputModel):
 
 
 class Example(OutputModel):
-    id: Id
+    id: Id64
     name: ShortText

@@ -1,4 +1,4 @@
-"""Rows for the tests of this module, and of those that refer to it."""
+"""Rows for the tests of this module, and of modules that refer to it."""
 
 from itertools import count
 from typing import Any
@@ -9,7 +9,7 @@ NUMBERS = count(1)
 
 
 async def new_example(_: httpx.AsyncClient) -> dict[str, Any]:
-    """Make a body that can be posted, and that is like none before."""
+    """Make a valid body that differs from all others."""
     number = next(NUMBERS)
     return {
         "name": f"name {number}",
@@ -17,7 +17,7 @@ async def new_example(_: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def add_example(client: httpx.AsyncClient, /, **values: Any) -> Any:
-    """Post a body, with some values of its own, and return the response's."""
+    """Post a new body with the given values, and return the response's body."""
     response = await client.post("/examples", json=await new_example(client) | values)
     assert response.status_code == 201, response.text
     return response.json()

@@ -8,9 +8,9 @@ from tests.problems import assert_problem
 
 from .examples_factory import add_example, new_example
 
-MAX_INTEGER = 2**31 - 1
+MAX_ID = 2**63 - 1
 
-#: Values that the fields refuse, and fields that there are not.
+#: Invalid values, and fields that don't exist.
 INVALID: list[dict[str, Any]] = [
     {"name": None},
     {"name": 1},
@@ -45,19 +45,19 @@ async def test_add_keeps_any_text(client: httpx.AsyncClient, field: str, text: s
 
 
 @pytest.mark.parametrize("field", ["name"])
-async def test_add_takes_blanks_off_the_ends(client: httpx.AsyncClient, field: str) -> None:
+async def test_add_strips_text(client: httpx.AsyncClient, field: str) -> None:
     assert (await add_example(client, **{field: "  Ada \t"}))[field] == "Ada"
 
 
 @pytest.mark.parametrize("field", ["name"])
-async def test_add_needs_every_required_field(client: httpx.AsyncClient, field: str) -> None:
+async def test_add_rejects_missing_required_field(client: httpx.AsyncClient, field: str) -> None:
     body = await new_example(client)
     del body[field]
 
     assert_problem(await client.post("/examples", json=body), 422)
 
 
-async def test_add_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
+async def test_add_rejects_invalid_values(client: httpx.AsyncClient) -> None:
     body = await new_example(client)
 
     for values in INVALID:
@@ -79,7 +79,7 @@ async def test_add_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
         (b'{"\\ud800": 1}', 422),
     ],
 )
-async def test_add_refuses_what_is_no_body(
+async def test_add_rejects_malformed_body(
     client: httpx.AsyncClient, content: bytes, status: int
 ) -> None:
     headers = {"Content-Type": "application/json"}
@@ -88,7 +88,7 @@ async def test_add_refuses_what_is_no_body(
 
 
 @pytest.mark.parametrize("field", ["name"])
-async def test_add_refuses_what_exists(client: httpx.AsyncClient, field: str) -> None:
+async def test_add_rejects_duplicate(client: httpx.AsyncClient, field: str) -> None:
     added = await add_example(client)
     body = await new_example(client) | {field: added[field]}
 
@@ -96,7 +96,7 @@ async def test_add_refuses_what_exists(client: httpx.AsyncClient, field: str) ->
     assert (await client.get("/examples")).json()["items"] == [added]
 
 
-async def test_only_one_of_many_at_once_is_added(client: httpx.AsyncClient) -> None:
+async def test_add_accepts_one_of_concurrent_duplicates(client: httpx.AsyncClient) -> None:
     body = await new_example(client)
 
     responses = await asyncio.gather(*(client.post("/examples", json=body) for _ in range(8)))
@@ -105,13 +105,13 @@ async def test_only_one_of_many_at_once_is_added(client: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize("field", ["name"])
-async def test_text_differs_by_case(client: httpx.AsyncClient, field: str) -> None:
+async def test_unique_text_is_case_sensitive(client: httpx.AsyncClient, field: str) -> None:
     await add_example(client, **{field: "Ada"})
 
     assert (await add_example(client, **{field: "ada"}))[field] == "ada"
 
 
-async def test_get_pages(client: httpx.AsyncClient) -> None:
+async def test_get_returns_pages(client: httpx.AsyncClient) -> None:
     added = [await add_example(client) for _ in range(5)]
 
     pages = []
@@ -125,7 +125,7 @@ async def test_get_pages(client: httpx.AsyncClient) -> None:
     assert pages == [added[:2], added[2:4], added[4:]]
 
 
-async def test_get_has_no_next_page_after_a_full_last_one(client: httpx.AsyncClient) -> None:
+async def test_get_has_no_next_after_last_page(client: httpx.AsyncClient) -> None:
     added = [await add_example(client) for _ in range(2)]
 
     response = await client.get("/examples", params={"limit": 2})
@@ -133,22 +133,22 @@ async def test_get_has_no_next_page_after_a_full_last_one(client: httpx.AsyncCli
     assert response.json() == {"items": added, "next": None}
 
 
-async def test_get_refuses_invalid_paging(client: httpx.AsyncClient) -> None:
+async def test_get_rejects_invalid_paging(client: httpx.AsyncClient) -> None:
     limits = ["0", "101", "x", "", "1_0", "+10", " 10", "10.0", "010"]
-    afters = ["-1", "2147483648", "1_0"]
+    afters = ["-1", str(2**63), "1_0"]
 
     for params in [{"limit": each} for each in limits] + [{"after": each} for each in afters]:
         assert_problem(await client.get("/examples", params=params), 422)
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {}), ("DELETE", None)])
-async def test_refuses_a_wrong_id(client: httpx.AsyncClient, method: str, body: Any) -> None:
-    # Numbers to pydantic, but not another address of 10.
+async def test_invalid_id_is_rejected(client: httpx.AsyncClient, method: str, body: Any) -> None:
+    # pydantic alone reads these as numbers.
     odd = ["1_0", "+10", "%2010", "10%0A", "10.0", "010", "١٠"]
 
-    for wrong in [MAX_INTEGER + 1, 10**30, 0, -1, "x", *odd]:
+    for wrong in [MAX_ID + 1, 10**30, 0, -1, "x", *odd]:
         assert_problem(await client.request(method, f"/examples/{wrong}", json=body), 422)
-    assert_problem(await client.request(method, f"/examples/{MAX_INTEGER}", json=body), 404)
+    assert_problem(await client.request(method, f"/examples/{MAX_ID}", json=body), 404)
 
 
 async def test_update(client: httpx.AsyncClient) -> None:
@@ -163,9 +163,7 @@ async def test_update(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("field", ["name"])
-async def test_update_changes_nothing_that_is_not_given(
-    client: httpx.AsyncClient, field: str
-) -> None:
+async def test_update_keeps_missing_fields(client: httpx.AsyncClient, field: str) -> None:
     added = await add_example(client)
     body = await new_example(client)
 
@@ -176,7 +174,7 @@ async def test_update_changes_nothing_that_is_not_given(
         assert response.json() == added | changes
 
 
-async def test_update_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
+async def test_update_rejects_invalid_values(client: httpx.AsyncClient) -> None:
     added = await add_example(client)
     bodies: list[Any] = [*INVALID, [], None]
 
@@ -188,7 +186,7 @@ async def test_update_refuses_what_is_invalid(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize("field", ["name"])
-async def test_update_refuses_what_exists(client: httpx.AsyncClient, field: str) -> None:
+async def test_update_rejects_duplicate(client: httpx.AsyncClient, field: str) -> None:
     other = await add_example(client)
     added = await add_example(client)
 
@@ -209,7 +207,7 @@ async def test_remove(client: httpx.AsyncClient) -> None:
     assert_problem(await client.delete(f"/examples/{added['id']}"), 404)
 
 
-async def test_all_who_remove_at_once_succeed_or_are_told_it_is_gone(
+async def test_concurrent_removals_succeed_or_return_404(
     client: httpx.AsyncClient,
 ) -> None:
     added = await add_example(client)
@@ -219,7 +217,7 @@ async def test_all_who_remove_at_once_succeed_or_are_told_it_is_gone(
     assert {204} <= {response.status_code for response in responses} <= {204, 404}
 
 
-async def test_an_id_is_not_used_again(client: httpx.AsyncClient) -> None:
+async def test_ids_are_never_reused(client: httpx.AsyncClient) -> None:
     added = await add_example(client)
     await client.delete(f"/examples/{added['id']}")
 

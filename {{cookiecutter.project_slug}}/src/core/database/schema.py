@@ -28,8 +28,11 @@ class Base(DeclarativeBase):
 
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # SQLAlchemy passes the entity
-        """Accept that two requests delete a row at once: SQLAlchemy would warn."""
-        return {"confirm_deleted_rows": False}
+        """Set what suits asyncio: no later query for values that the database has made.
+
+        Two requests may also delete a row at once, of which SQLAlchemy would warn.
+        """
+        return {"confirm_deleted_rows": False, "eager_defaults": True}
 
 
 def set_table_options(table: Table, *_: Any, **__: Any) -> None:

@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "[[ table ]]",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
 [% for field in cookiecutter.fields %]
         sa.Column("[[ field.name ]]", [[ field.type.migration ]], nullable=[[ field.nullable ]]),
 [% endfor %]

@@ -15,15 +15,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.config import config
-from src.core.columns import JSON, DateTime, Numeric, Uuid
+from src.core.columns import JSON, DateTime, Id64, Numeric, Uuid
+from src.core.database import Base
 
 
-# mypy does not follow a base class through an instance.
-class [[ cookiecutter.singular_class ]](config.Base):  # type: ignore[misc, name-defined]
+class [[ cookiecutter.singular_class ]](Base):
     __tablename__ = "[[ cookiecutter.module_name ]]"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Id64, primary_key=True, autoincrement=True)
 [% for field in cookiecutter.fields %]
     [[ field.name ]]: Mapped[ [[ field.python ]] ] = mapped_column([[ field.column ]])
 [% endfor %]

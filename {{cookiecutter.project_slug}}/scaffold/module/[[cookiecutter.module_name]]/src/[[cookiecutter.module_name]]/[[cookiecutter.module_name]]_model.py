@@ -6,13 +6,14 @@ from src.core.models import (
     DateTime,
     Decimal,
     Double,
-    Id,
+    Id64,
     InputModel,
     Integer,
     Json,
     LongText,
     OutputModel,
     Reference,
+    Reference64,
     ShortText,
     Uuid
 )
@@ -31,7 +32,7 @@ class [[ cookiecutter.singular_class ]]Update(InputModel):
 
 
 class [[ cookiecutter.singular_class ]](OutputModel):
-    id: Id
+    id: Id64
 [% for field in cookiecutter.fields %]
     [[ field.name ]]: [[ field.model ]]
 [% endfor %]

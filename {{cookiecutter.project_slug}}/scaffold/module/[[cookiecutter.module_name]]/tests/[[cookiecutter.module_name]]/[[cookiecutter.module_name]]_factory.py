@@ -1,6 +1,6 @@
 [% set one = cookiecutter.singular %]
 [% set references = cookiecutter.fields | selectattr("reference") | list %]
-"""Rows for the tests of this module, and of those that refer to it."""
+"""Rows for the tests of this module, and of modules that refer to it."""
 
 [% if references | length < cookiecutter.fields | length %]
 from itertools import count
@@ -19,7 +19,7 @@ NUMBERS = count(1)
 
 [% endif %]
 async def new_[[ one ]]([[ "client" if references else "_" ]]: httpx.AsyncClient) -> dict[str, Any]:
-    """Make a body that can be posted, and that is like none before."""
+    """Make a valid body that differs from all others."""
 [% if references | length < cookiecutter.fields | length %]
     number = next(NUMBERS)
 [% endif %]
@@ -35,7 +35,7 @@ async def new_[[ one ]]([[ "client" if references else "_" ]]: httpx.AsyncClient
 
 
 async def add_[[ one ]](client: httpx.AsyncClient, /, **values: Any) -> Any:
-    """Post a body, with some values of its own, and return the response's."""
+    """Post a new body with the given values, and return the response's body."""
     response = await client.post("/[[ cookiecutter.route ]]", json=await new_[[ one ]](client) | values)
     assert response.status_code == 201, response.text
     return response.json()

@@ -16,9 +16,9 @@ from tests.problems import assert_problem
 
 from .[[ cookiecutter.module_name ]]_factory import add_[[ one ]], new_[[ one ]]
 
-MAX_INTEGER = 2**31 - 1
+MAX_ID = 2**63 - 1
 
-#: Values that the fields refuse, and fields that there are not.
+#: Invalid values, and fields that don't exist.
 INVALID: list[dict[str, Any]] = [
 [% for field in fields %]
 [% for value in field.invalid %]
@@ -53,13 +53,13 @@ async def test_add_keeps_any_text(client: httpx.AsyncClient, field: str, text: s
 
 
 @pytest.mark.parametrize("field", [ [[ texts | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_add_takes_blanks_off_the_ends(client: httpx.AsyncClient, field: str) -> None:
+async def test_add_strips_text(client: httpx.AsyncClient, field: str) -> None:
     assert (await add_[[ one ]](client, **{field: "  Ada \t"}))[field] == "Ada"
 [% endif %]
 [% if nullable %]
 
 
-async def test_add_takes_nothing_for_a_nullable_field(client: httpx.AsyncClient) -> None:
+async def test_add_accepts_missing_nullable_fields(client: httpx.AsyncClient) -> None:
     nothing = dict.fromkeys([ [[ nullable | map(attribute="name") | map("tojson") | join(", ") ]] ])
     body = await new_[[ one ]](client)
 
@@ -72,7 +72,7 @@ async def test_add_takes_nothing_for_a_nullable_field(client: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize("field", [ [[ required | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_add_needs_every_required_field(client: httpx.AsyncClient, field: str) -> None:
+async def test_add_rejects_missing_required_field(client: httpx.AsyncClient, field: str) -> None:
     body = await new_[[ one ]](client)
     del body[field]
 
@@ -80,7 +80,7 @@ async def test_add_needs_every_required_field(client: httpx.AsyncClient, field: 
 [% endif %]
 
 
-async def test_add_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
+async def test_add_rejects_invalid_values(client: httpx.AsyncClient) -> None:
     body = await new_[[ one ]](client)
 
     for values in INVALID:
@@ -95,7 +95,7 @@ async def test_add_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
     ("content", "status"),
     [(b"", 422), (b"{", 422), (b"[]", 422), (b"null", 422), (b"\xff", 400), (b'{"\\ud800": 1}', 422)],
 )
-async def test_add_refuses_what_is_no_body(
+async def test_add_rejects_malformed_body(
     client: httpx.AsyncClient, content: bytes, status: int
 ) -> None:
     headers = {"Content-Type": "application/json"}
@@ -105,7 +105,7 @@ async def test_add_refuses_what_is_no_body(
 
 
 @pytest.mark.parametrize("field", [ [[ unique | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_add_refuses_what_exists(client: httpx.AsyncClient, field: str) -> None:
+async def test_add_rejects_duplicate(client: httpx.AsyncClient, field: str) -> None:
     added = await add_[[ one ]](client)
     body = await new_[[ one ]](client) | {field: added[field]}
 
@@ -113,7 +113,7 @@ async def test_add_refuses_what_exists(client: httpx.AsyncClient, field: str) ->
     assert (await client.get("/[[ route ]]")).json()["items"] == [added]
 
 
-async def test_only_one_of_many_at_once_is_added(client: httpx.AsyncClient) -> None:
+async def test_add_accepts_one_of_concurrent_duplicates(client: httpx.AsyncClient) -> None:
     body = await new_[[ one ]](client)
 
     responses = await asyncio.gather(*(client.post("/[[ route ]]", json=body) for _ in range(8)))
@@ -124,7 +124,7 @@ async def test_only_one_of_many_at_once_is_added(client: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize("field", [ [[ unique_texts | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_text_differs_by_case(client: httpx.AsyncClient, field: str) -> None:
+async def test_unique_text_is_case_sensitive(client: httpx.AsyncClient, field: str) -> None:
     await add_[[ one ]](client, **{field: "Ada"})
 
     assert (await add_[[ one ]](client, **{field: "ada"}))[field] == "ada"
@@ -132,13 +132,22 @@ async def test_text_differs_by_case(client: httpx.AsyncClient, field: str) -> No
 [% if references %]
 
 
-@pytest.mark.parametrize("field", [ [[ references | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_refuses_to_refer_to_nothing(client: httpx.AsyncClient, field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "missing"),
+    [
+[% for field in references %]
+        ("[[ field.name ]]", [[ field.type.invalid | last ]] - 1),
+[% endfor %]
+    ],
+)
+async def test_reference_to_missing_row_is_rejected(
+    client: httpx.AsyncClient, field: str, missing: int
+) -> None:
     added = await add_[[ one ]](client)
-    body = await new_[[ one ]](client) | {field: MAX_INTEGER}
+    body = await new_[[ one ]](client) | {field: missing}
 
     assert_problem(await client.post("/[[ route ]]", json=body), 409)
-    assert_problem(await client.patch(f"/[[ route ]]/{added['id']}", json={field: MAX_INTEGER}), 409)
+    assert_problem(await client.patch(f"/[[ route ]]/{added['id']}", json={field: missing}), 409)
     assert (await client.get("/[[ route ]]")).json()["items"] == [added]
 
 
@@ -150,7 +159,7 @@ async def test_refuses_to_refer_to_nothing(client: httpx.AsyncClient, field: str
 [% endfor %]
     ],
 )
-async def test_what_is_referred_to_stays(client: httpx.AsyncClient, field: str, route: str) -> None:
+async def test_referenced_row_cannot_be_removed(client: httpx.AsyncClient, field: str, route: str) -> None:
     added = await add_[[ one ]](client)
 
     assert_problem(await client.delete(f"{route}/{added[field]}"), 409)
@@ -159,7 +168,7 @@ async def test_what_is_referred_to_stays(client: httpx.AsyncClient, field: str, 
 [% endif %]
 
 
-async def test_get_pages(client: httpx.AsyncClient) -> None:
+async def test_get_returns_pages(client: httpx.AsyncClient) -> None:
     added = [await add_[[ one ]](client) for _ in range(5)]
 
     pages = []
@@ -173,7 +182,7 @@ async def test_get_pages(client: httpx.AsyncClient) -> None:
     assert pages == [added[:2], added[2:4], added[4:]]
 
 
-async def test_get_has_no_next_page_after_a_full_last_one(client: httpx.AsyncClient) -> None:
+async def test_get_has_no_next_after_last_page(client: httpx.AsyncClient) -> None:
     added = [await add_[[ one ]](client) for _ in range(2)]
 
     response = await client.get("/[[ route ]]", params={"limit": 2})
@@ -181,22 +190,22 @@ async def test_get_has_no_next_page_after_a_full_last_one(client: httpx.AsyncCli
     assert response.json() == {"items": added, "next": None}
 
 
-async def test_get_refuses_invalid_paging(client: httpx.AsyncClient) -> None:
+async def test_get_rejects_invalid_paging(client: httpx.AsyncClient) -> None:
     limits = ["0", "101", "x", "", "1_0", "+10", " 10", "10.0", "010"]
-    afters = ["-1", "2147483648", "1_0"]
+    afters = ["-1", str(2**63), "1_0"]
 
     for params in [{"limit": each} for each in limits] + [{"after": each} for each in afters]:
         assert_problem(await client.get("/[[ route ]]", params=params), 422)
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {}), ("DELETE", None)])
-async def test_refuses_a_wrong_id(client: httpx.AsyncClient, method: str, body: Any) -> None:
-    # Numbers to pydantic, but not another address of 10.
+async def test_invalid_id_is_rejected(client: httpx.AsyncClient, method: str, body: Any) -> None:
+    # pydantic alone reads these as numbers.
     odd = ["1_0", "+10", "%2010", "10%0A", "10.0", "010", "١٠"]
 
-    for wrong in [MAX_INTEGER + 1, 10**30, 0, -1, "x", *odd]:
+    for wrong in [MAX_ID + 1, 10**30, 0, -1, "x", *odd]:
         assert_problem(await client.request(method, f"/[[ route ]]/{wrong}", json=body), 422)
-    assert_problem(await client.request(method, f"/[[ route ]]/{MAX_INTEGER}", json=body), 404)
+    assert_problem(await client.request(method, f"/[[ route ]]/{MAX_ID}", json=body), 404)
 
 
 async def test_update(client: httpx.AsyncClient) -> None:
@@ -211,7 +220,7 @@ async def test_update(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("field", [ [[ fields | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_update_changes_nothing_that_is_not_given(client: httpx.AsyncClient, field: str) -> None:
+async def test_update_keeps_missing_fields(client: httpx.AsyncClient, field: str) -> None:
     added = await add_[[ one ]](client)
     body = await new_[[ one ]](client)
 
@@ -224,7 +233,7 @@ async def test_update_changes_nothing_that_is_not_given(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("field", [ [[ nullable | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_update_can_take_a_value_away(client: httpx.AsyncClient, field: str) -> None:
+async def test_update_accepts_null(client: httpx.AsyncClient, field: str) -> None:
     added = await add_[[ one ]](client)
 
     response = await client.patch(f"/[[ route ]]/{added['id']}", json={field: None})
@@ -234,7 +243,7 @@ async def test_update_can_take_a_value_away(client: httpx.AsyncClient, field: st
 [% endif %]
 
 
-async def test_update_refuses_what_is_invalid(client: httpx.AsyncClient) -> None:
+async def test_update_rejects_invalid_values(client: httpx.AsyncClient) -> None:
     added = await add_[[ one ]](client)
     bodies: list[Any] = [*INVALID, [], None]
 
@@ -247,7 +256,7 @@ async def test_update_refuses_what_is_invalid(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize("field", [ [[ unique | map(attribute="name") | map("tojson") | join(", ") ]] ])
-async def test_update_refuses_what_exists(client: httpx.AsyncClient, field: str) -> None:
+async def test_update_rejects_duplicate(client: httpx.AsyncClient, field: str) -> None:
     other = await add_[[ one ]](client)
     added = await add_[[ one ]](client)
 
@@ -269,7 +278,7 @@ async def test_remove(client: httpx.AsyncClient) -> None:
     assert_problem(await client.delete(f"/[[ route ]]/{added['id']}"), 404)
 
 
-async def test_all_who_remove_at_once_succeed_or_are_told_it_is_gone(
+async def test_concurrent_removals_succeed_or_return_404(
     client: httpx.AsyncClient,
 ) -> None:
     added = await add_[[ one ]](client)
@@ -281,7 +290,7 @@ async def test_all_who_remove_at_once_succeed_or_are_told_it_is_gone(
     assert {204} <= {response.status_code for response in responses} <= {204, 404}
 
 
-async def test_an_id_is_not_used_again(client: httpx.AsyncClient) -> None:
+async def test_ids_are_never_reused(client: httpx.AsyncClient) -> None:
     added = await add_[[ one ]](client)
     await client.delete(f"/[[ route ]]/{added['id']}")
 
