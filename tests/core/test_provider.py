@@ -105,7 +105,7 @@ async def test_two_sessions_delete_the_same_row() -> None:
 async def test_idle_connection_is_tested(
     monkeypatch: pytest.MonkeyPatch, engine: str, *, idle: bool
 ) -> None:
-    if not config.driver.is_remote:
+    if config.engine.dialect.name == "sqlite":
         assert settings.db_pool_pre_ping  # SQLite's connections don't break.
         return
 
@@ -119,8 +119,8 @@ async def test_idle_connection_is_tested(
 
     tested: list[object] = []
     await ask()
-    monkeypatch.setattr(config.engine.dialect, "do_ping", fail)
-    monkeypatch.setattr("src.core.database.provider.MAX_IDLE", 0 if idle else 60)
+    monkeypatch.setattr(getattr(config, engine).dialect, "do_ping", fail)
+    monkeypatch.setattr("src.core.database.driver.MAX_IDLE", 0 if idle else 60)
 
     await ask()
 
@@ -137,7 +137,7 @@ def test_pool_size_is_split(size: int, overflow: int, places: int, readers: int)
         settings.config_params,
         {"pool_size": size, "max_overflow": overflow},
     )
-    if not config.driver.is_remote:
+    if config.engine.dialect.name == "sqlite":
         places, readers = 1, max(1, size - 1 + overflow)
 
     pool = provider.read_engine.pool

@@ -66,9 +66,7 @@ def test_start_leaves_migrated_database_alone(
     assert "alembic upgrade head" in caplog.text
 
 
-def test_start_leaves_unknown_tables_alone(
-    table: Table, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_start_leaves_unknown_tables_alone(table: Table, caplog: pytest.LogCaptureFixture) -> None:
     on_database(table.create)
     on_database(lambda connection: connection.execute(text("DROP TABLE alembic_version")))
 

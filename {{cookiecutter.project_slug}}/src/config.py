@@ -1,14 +1,13 @@
-{% set settings = {"sqlite": "SqliteSettings", "postgresql": "PostgresqlSettings", "mysql": "MysqlSettings"}[cookiecutter.database] %}
 """The app's configuration: environment variables, then `.env`, then defaults for a laptop."""
 
 from pathlib import Path
 
 from src.core.database import DatabaseProvider
 from src.core.logs import configure_logging
-from src.core.settings import {{ settings }}
+from src.core.settings import DatabaseSettings
 
 
-class Settings({{ settings }}):
+class Settings(DatabaseSettings):
     """The settings of this service: add a field `shop_name`, and set the variable `SHOP_NAME`."""
 
 

@@ -8,11 +8,15 @@ from typing import Annotated, Any, Literal, Self, get_origin
 
 from dotenv import load_dotenv
 from pydantic import (
+{% if cookiecutter.database == "sqlite" %}
     AfterValidator,
+{% endif %}
     AliasChoices,
     BeforeValidator,
     Field,
+{% if cookiecutter.database != "sqlite" %}
     SecretStr,
+{% endif %}
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -22,13 +26,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .logs import LogFormat
 
-
-def _upper(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+#: Seconds to wait.
+Timeout = Annotated[float, Field(gt=0, le=300)]
 
 
 class CoreSettings(BaseSettings):
@@ -49,10 +48,10 @@ class CoreSettings(BaseSettings):
     #: Development: `python main.py` starts again when the code changes.
     app_debug: bool = False
     log_level: Annotated[
-        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], BeforeValidator(_upper)
+        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], BeforeValidator(str.upper)
     ] = "INFO"
     #: One JSON object a line, text for people, or text on a terminal and JSON elsewhere.
-    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = "auto"
+    log_format: Annotated[LogFormat, BeforeValidator(str.lower)] = "auto"
 
     #: Seconds until the response must begin; the client gets 503 after that.
     request_timeout: float = Field(default=30, gt=0, le=3600)
@@ -68,21 +67,15 @@ class CoreSettings(BaseSettings):
     #: Connections opened above the pool size, and closed after use.
     db_max_overflow: int = Field(default=0, ge=0, le=1000)
     #: Seconds to wait for the server to take a connection.
-    db_connect_timeout: float = Field(
-        default=5,
-        gt=0,
-        le=300,
-        validation_alias=AliasChoices("DB_CONNECT_TIMEOUT", "DB_TIMEOUT"),
+    db_connect_timeout: Timeout = Field(
+        default=5, validation_alias=AliasChoices("DB_CONNECT_TIMEOUT", "DB_TIMEOUT")
     )
     #: Seconds a statement waits for a lock; migrations wait without a limit.
-    db_lock_timeout: float = Field(
-        default=5,
-        gt=0,
-        le=300,
-        validation_alias=AliasChoices("DB_LOCK_TIMEOUT", "DB_TIMEOUT"),
+    db_lock_timeout: Timeout = Field(
+        default=5, validation_alias=AliasChoices("DB_LOCK_TIMEOUT", "DB_TIMEOUT")
     )
     #: Seconds a request waits for a free connection.
-    db_pool_timeout: float = Field(default=5, gt=0, le=300)
+    db_pool_timeout: Timeout = 5
     #: Seconds after which a connection is replaced; -1 for never.
     db_pool_recycle: int = Field(default=1800, ge=-1)
     #: Test a pooled connection before use if it was idle for half a second.
@@ -97,14 +90,9 @@ class CoreSettings(BaseSettings):
 
         Parameters of statements may be personal data, so they are only logged with `db_echo`.
         """
-        return {
-            "hide_parameters": not self.db_echo,
-            "pool_size": self.db_pool_size,
-            "max_overflow": self.db_max_overflow,
-            "pool_timeout": self.db_pool_timeout,
-            "pool_recycle": self.db_pool_recycle,
-            "pool_pre_ping": self.db_pool_pre_ping,
-        }
+        names = ("pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping")
+        params = {name: getattr(self, f"db_{name}") for name in names}
+        return params | {"hide_parameters": not self.db_echo}
 
     @field_validator("*", mode="before")
     @classmethod
@@ -154,71 +142,4 @@ class CoreSettings(BaseSettings):
         return f"{variable}: {problem['msg']}{shown}"
 
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-def _check_sqlite_path(path: str) -> str:
-    if path.startswith((":memory:", "file:")):
-        raise PydanticCustomError("path", "Input should be a file: every connection shares it")
-    if not Path(path).absolute().parent.is_dir():
-        raise PydanticCustomError("path", "Input should be a file in a folder that exists")
-    return path
-
-
-#: Where an SQLite database lies, with or without its `.db`.
-SqlitePath = Annotated[str, Field(min_length=1), AfterValidator(_check_sqlite_path)]
-
-
-class SqliteSettings(CoreSettings):
-    """The settings of a service on SQLite."""
-
-    sqlite_db_name: SqlitePath = "default_nest_db"
-    #: One connection for transactions, the others for reads. More threads get less done.
-    db_pool_size: int = Field(default=4, ge=1, le=1000)
-
-    @property
-    def config_params(self) -> dict[str, Any]:
-        """The database, for the provider."""
-        return {"db_name": self.sqlite_db_name}
-
-
-class PostgresqlSettings(CoreSettings):
-    """The settings of a service on PostgreSQL."""
-
-    postgresql_host: str = Field(default="localhost", min_length=1)
-    postgresql_port: Port = 5432
-    postgresql_user: str = "postgres"
-    postgresql_password: SecretStr = SecretStr("postgres")
-    postgresql_db_name: str = Field(default="default_nest_db", min_length=1)
-
-    @property
-    def config_params(self) -> dict[str, Any]:
-        """The server and the database, for the provider."""
-        return {
-            "host": self.postgresql_host,
-            "port": self.postgresql_port,
-            "user": self.postgresql_user,
-            "password": self.postgresql_password.get_secret_value(),
-            "db_name": self.postgresql_db_name,
-        }
-
-
-class MysqlSettings(CoreSettings):
-    """The settings of a service on MySQL or MariaDB."""
-
-    mysql_host: str = Field(default="localhost", min_length=1)
-    mysql_port: Port = 3306
-    mysql_user: str = "root"
-    mysql_password: SecretStr = SecretStr("root")
-    mysql_db_name: str = Field(default="default_nest_db", min_length=1)
-
-    @property
-    def config_params(self) -> dict[str, Any]:
-        """The server and the database, for the provider."""
-        return {
-            "host": self.mysql_host,
-            "port": self.mysql_port,
-            "user": self.mysql_user,
-            "password": self.mysql_password.get_secret_value(),
-            "db_name": self.mysql_db_name,
-        }
+{% include "database/" ~ ("sqlite" if cookiecutter.database == "sqlite" else "server") ~ "/settings.py" %}

@@ -1,0 +1,1 @@
+{% include "database/" ~ ("sqlite" if cookiecutter.database == "sqlite" else "server") ~ "/driver.py" %}
