@@ -17,6 +17,9 @@ from .helpers.projects import COMBINATIONS, Combination, as_given
 from .helpers.repositories import snapshot
 from .helpers.serving import find_server, legs
 
+#: Tests for a rendered project: `test_core.py` lays them over one.
+collect_ignore = ["core"]
+
 
 class Render(Protocol):
     def __call__(self, **answers: str) -> Path: ...

@@ -60,7 +60,7 @@ CHANGES: list[Change] = [
     ("src/core/paging.py", '"""', '"""Changed by the template. '),
 ]
 #: It also adds a file, renames one that it changes, and deletes one.
-ADDED, DELETED = "src/core/added.py", "src/core/middleware.py"
+ADDED, DELETED = "src/core/added.py", "src/core/http/middleware.py"
 RENAMED = "src/core/logs.py", "src/core/renamed.py"
 
 #: What a user changed meanwhile.

@@ -3,32 +3,24 @@ import time
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Table, insert, inspect, select
-
+from sqlalchemy import inspect
 from src.config import config, settings
 from src.core import core_module
 from src.core.core_module import lifespan
 
 
 @pytest.mark.parametrize("create", [True, False])
-async def test_makes_the_tables_at_start_unless_told_not_to(
-    app: FastAPI, table: Table, monkeypatch: pytest.MonkeyPatch, *, create: bool
-) -> None:
+async def test_startup_runs_the_migrations_unless_disabled(app: FastAPI, *, create: bool) -> None:
     await config.drop_all()
-    changed = settings.model_copy(update={"db_create_all": create})
-    monkeypatch.setattr(core_module, "settings", changed)
+    app.state.settings = settings.model_copy(update={"db_create_all": create})
 
     async with lifespan(app), config.engine.connect() as connection:
-        assert await connection.run_sync(lambda sync: inspect(sync).has_table(table.name)) is create
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
 
-
-async def test_start_leaves_data_alone(app: FastAPI, table: Table) -> None:
-    await config.drop_all()
-    async with lifespan(app), config.engine.begin() as connection:
-        await connection.execute(insert(table).values(id=7))
-
-    async with lifespan(app), config.engine.connect() as connection:
-        assert (await connection.scalars(select(table))).all() == [7]
+    assert ("alembic_version" in tables) is create
+    assert (config.Base.metadata.tables.keys() <= set(tables)) is create
+    app.state.settings = settings
+    await config.create_all()
 
 
 async def test_shutdown_closes_the_connections(app: FastAPI) -> None:
@@ -42,17 +34,25 @@ async def test_shutdown_closes_the_connections(app: FastAPI) -> None:
     assert config.engine.pool is not pool
 
 
-async def test_shutdown_does_not_wait_for_a_database_that_hangs(
+async def test_shutdown_does_not_wait_forever(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = settings.model_copy(update={"db_timeout": 0.05})
-    monkeypatch.setattr(core_module, "settings", changed)
+    monkeypatch.setattr(core_module, "DISPOSE_TIMEOUT", 0.05)
     monkeypatch.setattr(config, "dispose", asyncio.Event().wait)
 
     async with lifespan(app):
         start = time.monotonic()
 
     assert time.monotonic() - start < 1
+
+
+async def test_install_is_setup_app() -> None:
+    app = FastAPI()
+
+    core_module.install(app)
+
+    assert app.state.config is config
+    assert app.state.settings is settings
 
 
 class DriverError(Exception):
@@ -63,12 +63,12 @@ class DriverError(Exception):
     ("error", "reason"),
     [
         (ConnectionRefusedError(111, "refused"), "refused"),
-        (asyncio.TimeoutError(), "no answer in time"),
+        (TimeoutError(), "no answer in time"),
         (DriverError("no such database"), "no such database"),
     ],
     ids=repr,
 )
-async def test_a_start_without_the_database_says_where_it_should_be(
+async def test_startup_without_database_names_its_address(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     async def fail() -> None:
@@ -76,6 +76,6 @@ async def test_a_start_without_the_database_says_where_it_should_be(
 
     monkeypatch.setattr(config, "create_all", fail)
 
-    with pytest.raises(ConnectionError, match=rf"cannot make the tables in .*{reason}"):
+    with pytest.raises(ConnectionError, match=rf"cannot create the tables in .*{reason}"):
         async with lifespan(app):
             pass
