@@ -522,7 +522,7 @@ def test_service_is_up_before_its_database(installed: Path, database: Database) 
             "status": 500,
             "request_id": "abc",
         }
-        [error] = service.events("Unforeseen error")
+        [error] = service.events("Unexpected error")
         assert error["request_id"] == "abc"
         assert "Traceback" in error["exception"]
         assert sum("Traceback" in line for line in service.output.read_text().splitlines()) == 1
@@ -566,7 +566,7 @@ def test_each_request_is_one_log_entry(service: Service) -> None:
     lines = []
     for response in (given, new):
         request_id = response.headers["X-Request-ID"]
-        # It is written when all is done, which is after the response.
+        # It is written after the last chunk of the response.
         [line] = service.wait_for("Request", request_id)
         assert line.pop("duration_ms") > 0
         assert line.pop("timestamp")

@@ -36,13 +36,10 @@ NEXT: list[Change] = [
     *(
         (name, "logs import", "journal import")
         for name in (
-            "main.py",
             "src/core/core_module.py",
-            "src/core/middleware.py",
+            "src/core/errors.py",
             "src/core/settings.py",
             "tests/core/conftest.py",
-            "tests/core/test_logs.py",
-            "tests/core/test_middleware.py",
         )
     ),
 ]

@@ -57,7 +57,8 @@ CHANGES: list[Change] = [
     ("src/core/paging.py", '"""', '"""Changed by the template. '),
 ]
 #: It also adds a file, renames a changed file, and deletes one.
-ADDED, ADDED_FOLDER, DELETED = "src/core/added.py", "folder/added.txt", "src/core/middleware.py"
+ADDED, ADDED_FOLDER = "src/core/added.py", "folder/added.txt"
+DELETED = "src/core/http/middleware.py"
 RENAMED = "src/core/logs.py", "src/core/renamed.py"
 
 #: The changes of a user in the meantime.

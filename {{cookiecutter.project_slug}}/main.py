@@ -1,4 +1,4 @@
-"""Serve the app on this machine: `python main.py`, with any of uvicorn's options behind it."""
+"""Serve the app on this machine: `python main.py`, followed by any of uvicorn's options."""
 
 import os
 import signal
@@ -8,14 +8,13 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 if __name__ == "__main__":
-    # Workers import this file too, and uvicorn gives up who says nothing for five seconds.
+    # Imported here because workers import this file first: uvicorn kills a worker that takes more
+    # than five seconds to say that it is alive. The import also configures the log.
     from src.config import settings
-    from src.core.logs import configure_logging
 
-    configure_logging(settings.log_level, settings.log_format)
-    # uvicorn would set up logging of its own.
+    # uvicorn would configure logging again.
     LOGGING_CONFIG["loggers"].clear()
-    # After an orderly shutdown uvicorn ends by the signal that asked for it, as if it had failed.
+    # After a graceful shutdown, uvicorn would exit by the signal, as if it had failed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     # uvicorn ignores the number of workers if it reloads.
     workers = {"UVICORN_WORKERS", "WEB_CONCURRENCY"} & os.environ.keys()

@@ -10,18 +10,16 @@ from src.core.core_module import lifespan
 
 
 @pytest.mark.parametrize("create", [True, False])
-async def test_start_runs_the_migrations_unless_told_not_to(
-    app: FastAPI, monkeypatch: pytest.MonkeyPatch, *, create: bool
-) -> None:
+async def test_startup_runs_the_migrations_unless_disabled(app: FastAPI, *, create: bool) -> None:
     await config.drop_all()
-    changed = settings.model_copy(update={"db_create_all": create})
-    monkeypatch.setattr(core_module, "settings", changed)
+    app.state.settings = settings.model_copy(update={"db_create_all": create})
 
     async with lifespan(app), config.engine.connect() as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
 
     assert ("alembic_version" in tables) is create
     assert (config.Base.metadata.tables.keys() <= set(tables)) is create
+    app.state.settings = settings
     await config.create_all()
 
 
@@ -36,17 +34,25 @@ async def test_shutdown_closes_the_connections(app: FastAPI) -> None:
     assert config.engine.pool is not pool
 
 
-async def test_shutdown_does_not_wait_for_a_database_that_hangs(
+async def test_shutdown_does_not_wait_forever(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = settings.model_copy(update={"db_connect_timeout": 0.05})
-    monkeypatch.setattr(core_module, "settings", changed)
+    monkeypatch.setattr(core_module, "DISPOSE_TIMEOUT", 0.05)
     monkeypatch.setattr(config, "dispose", asyncio.Event().wait)
 
     async with lifespan(app):
         start = time.monotonic()
 
     assert time.monotonic() - start < 1
+
+
+async def test_install_is_setup_app() -> None:
+    app = FastAPI()
+
+    core_module.install(app)
+
+    assert app.state.config is config
+    assert app.state.settings is settings
 
 
 class DriverError(Exception):
@@ -62,7 +68,7 @@ class DriverError(Exception):
     ],
     ids=repr,
 )
-async def test_a_start_without_the_database_says_where_it_should_be(
+async def test_startup_without_database_names_its_address(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     async def fail() -> None:
@@ -70,6 +76,6 @@ async def test_a_start_without_the_database_says_where_it_should_be(
 
     monkeypatch.setattr(config, "create_all", fail)
 
-    with pytest.raises(ConnectionError, match=rf"cannot make the tables in .*{reason}"):
+    with pytest.raises(ConnectionError, match=rf"cannot create the tables in .*{reason}"):
         async with lifespan(app):
             pass

@@ -3,7 +3,8 @@ from nest.core import Module, PyNestFactory
 
 from .app_controller import AppController
 from .app_service import APP_INFO, AppService
-from .core.core_module import CoreModule, install, lifespan
+from .config import config, settings
+from .core.core_module import CoreModule, lifespan, setup_app
 from .examples.examples_module import ExamplesModule
 
 
@@ -28,4 +29,4 @@ app = PyNestFactory.create(
 )
 
 http_server = app.get_server()
-install(http_server)
+setup_app(http_server, config, settings)

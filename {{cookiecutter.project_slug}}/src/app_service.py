@@ -1,10 +1,15 @@
 {% from "text.jinja" import python %}
+import tomllib
+from pathlib import Path
+
 from nest.core import Injectable
 from pydantic import BaseModel
 
+PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
+
 
 class AppInfo(BaseModel):
-    """What the service says of itself."""
+    """The name and version of the service."""
 
     app_name: str
     app_version: str
@@ -12,7 +17,7 @@ class AppInfo(BaseModel):
 
 APP_INFO = AppInfo(
     app_name={{ python(cookiecutter.project_name) }},
-    app_version="0.1.0",
+    app_version=tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"],
 )
 
 

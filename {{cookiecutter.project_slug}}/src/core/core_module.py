@@ -1,7 +1,6 @@
-"""What the app gets from `src.core`, wired in one place."""
+"""Everything the app gets from `src.core`, wired in one place."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -10,19 +9,17 @@ from fastapi import FastAPI
 from nest.core import Module
 from sqlalchemy.exc import DBAPIError
 
-from src.config import config, settings
-
+from .database import DatabaseProvider
 from .errors import install_error_handlers
-from .health_controller import HealthController
-from .logs import configure_logging
-from .middleware import RequestMiddleware
-from .openapi import install_openapi
+from .http.health_controller import HealthController
+from .http.middleware import RequestMiddleware, SizeLimitMiddleware, TimeLimitMiddleware
+from .http.openapi import install_openapi
+from .logs import create_request_logger
+from .routing import order_routes
+from .settings import CoreSettings
 
-# Before the app is made: PyNest logs while it makes it.
-configure_logging(settings.log_level, settings.log_format)
-if settings.db_echo:
-    # Not the engine's own echo: it prints beside the log.
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
+#: Seconds to close the connections at shutdown: asyncpg waits for the server's goodbye.
+DISPOSE_TIMEOUT = 5
 
 
 @Module(controllers=[HealthController])
@@ -30,41 +27,61 @@ class CoreModule:
     """The controllers of `src.core`."""
 
 
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Make the tables at start, and close the database's connections at shutdown.
+def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSettings) -> None:
+    """Give the server everything that each request needs.
 
-    Raises:
-        ConnectionError: the database cannot be used; with its address and the reason.
+    Args:
+        http_server: the app that `PyNestFactory` created.
+        config: the database provider; requests find it as `request.app.state.config`.
+        settings: the settings; requests find them as `request.app.state.settings`.
     """
-    if settings.db_create_all:
-        try:
-            await config.create_all()
-        except Exception as error:
-            known = isinstance(error, (DBAPIError, OSError))
-            # asyncpg's own errors are none of these.
-            if not known and not hasattr(error, "sqlstate"):
-                raise
-            where = config.engine.url.render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", error)) or "no answer in time"
-            message = f"cannot make the tables in {where} ({reason}); see the README on settings"
-            raise ConnectionError(message) from None
-    # What has been made so far stays: the collector need not look through it ever again.
-    gc.freeze()
-    try:
-        yield
-    finally:
-        # asyncpg waits for the server's good-bye, however long.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(config.dispose(), settings.db_connect_timeout)
+    http_server.state.config = config
+    http_server.state.settings = settings
+    if settings.db_echo:
+        # The engine's own echo would bypass the log's format.
+        logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
+    install_error_handlers(http_server)
+    install_openapi(http_server)
+    # The last one added is called first.
+    http_server.add_middleware(SizeLimitMiddleware, max_body_bytes=settings.max_body_bytes)
+    http_server.add_middleware(TimeLimitMiddleware, seconds=settings.request_timeout)
+    http_server.add_middleware(
+        RequestMiddleware, logger=create_request_logger(settings.log_level, settings.log_format)
+    )
 
 
 def install(http_server: FastAPI) -> None:
-    """Give the server what every request needs."""
-    install_error_handlers(http_server)
-    install_openapi(http_server)
-    http_server.add_middleware(
-        RequestMiddleware,
-        max_body_bytes=settings.max_body_bytes,
-        seconds=settings.request_timeout,
-    )
+    """Call `setup_app` with the project's configuration, as an `app_module.py` of 0.1.0 expects."""
+    from src.config import config, settings  # noqa: PLC0415  # only 0.1.0 needs it
+
+    setup_app(http_server, config, settings)
+
+
+@asynccontextmanager
+async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
+    """Create the tables at startup, and close the database's connections at shutdown.
+
+    Raises:
+        ConnectionError: the database can't be used; the message has its address and the reason.
+        ValueError: a route hides another one; the message names both.
+    """
+    config: DatabaseProvider = http_server.state.config
+    settings: CoreSettings = http_server.state.settings
+    order_routes(http_server)
+    try:
+        if settings.db_create_all:
+            await config.create_all()
+    except Exception as error:
+        # asyncpg's own errors have no base class that projects on other databases could import.
+        if not isinstance(error, (DBAPIError, OSError)) and not hasattr(error, "sqlstate"):
+            raise
+        url = config.engine.url.render_as_string(hide_password=True)
+        reason = str(getattr(error, "orig", error)) or "no answer in time"
+        message = f"cannot create the tables in {url} ({reason}); see the README on settings"
+        raise ConnectionError(message) from None
+    try:
+        yield
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISPOSE_TIMEOUT):
+                await config.dispose()

@@ -1,61 +1,44 @@
-"""Errors: every one leaves the app as `application/problem+json` (RFC 9457).
+"""Errors: each one leaves the app as `application/problem+json` (RFC 9457).
 
-Nothing of the inside is shown: no SQL, parameter, path or traceback.
+A response never shows SQL, parameters, paths or tracebacks.
 """
 
-import errno
 import json
-import socket
 from collections.abc import Mapping
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from http.client import responses
+from inspect import iscoroutinefunction
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from nest.common.exceptions import HttpException
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm.exc import StaleDataError
-from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from pydantic_core import to_jsonable_python
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 from structlog.contextvars import get_contextvars
+
+from .http.database_errors import explain, is_unavailable
+from .logs import describe
 
 logger = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
-#: Seconds after which a client may ask again when the database did not answer.
+#: Seconds after which a client may try again if the database didn't respond.
 RETRY_AFTER = 5
-#: How many reasons an answer names; a body of a megabyte may have a hundred thousand.
+#: The most errors in one response: a body of a megabyte may have a hundred thousand.
 MAX_ERRORS = 100
-
-# SQLSTATEs of PostgreSQL, error numbers of MySQL and MariaDB, messages of SQLite.
-CONFLICTS = {
-    "A value that must be unique is there already.": ("23505", 1062, "UNIQUE constraint failed"),
-    "This refers to something that does not exist, or something refers to this.": (
-        *("23503", 1451, 1452),
-        "FOREIGN KEY constraint failed",
-    ),
-}
-UNAVAILABLE = (
-    # not let in, no such database
-    *("28000", "28P01", "3D000"),
-    # serialization failure, deadlock, too many connections, shutting down, starting up
-    *("40001", "40P01", "53300", "57P01", "57P02", "57P03"),
-    # not let in, no such database
-    *(1044, 1045, 1049),
-    # too many connections, shutting down, lock wait timeout, deadlock, not reached, gone
-    *(1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013),
-    *("database is locked", "unable to open database file"),
-)
+#: RFC 9110's names, which Python has since 3.13.
+TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 class InvalidInput(BaseModel):
-    """One reason why a request is invalid."""
+    """One reason why a request is invalid, or conflicts with what is stored."""
 
     detail: str
     location: list[str | int] = Field(examples=[["body", "name"]])
@@ -72,6 +55,29 @@ class Problem(BaseModel):
     request_id: str | None = None
 
 
+class ProblemError(HTTPException):
+    """An error that reaches the client as it is: raise it, or a subclass, anywhere in a service.
+
+    Args:
+        status: the HTTP status.
+        detail: a sentence about this occurrence, for people.
+        headers: further headers of the response.
+        members: further members of the body; `type`, a URI, and `title` name the kind of problem.
+            pydantic has to be able to write them as JSON.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.members = members
+
+
 class ProblemResponse(JSONResponse):
     """A problem as a response."""
 
@@ -79,44 +85,32 @@ class ProblemResponse(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """Encode as ASCII: a lone surrogate in a client's text has no UTF-8."""
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
+        return json.dumps(content, separators=(",", ":"), default=to_jsonable_python).encode()
 
 
 def problem(
     status: int,
     detail: str | None = None,
-    errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
-    request_id: str | None = None,
+    **members: Any,
 ) -> ProblemResponse:
-    """Make an error response.
+    """Create an error response.
 
     Args:
         status: the HTTP status.
-        detail: what went wrong this time, for a person to read.
-        errors: for invalid input, a `detail` and a `location` each.
+        detail: a sentence about this occurrence, for people.
         headers: further headers of the response.
-        request_id: what to look for in the log.
+        members: further members of the body, such as `errors`.
     """
-    body: dict[str, Any] = {"type": "about:blank", "title": _title(status), "status": status}
-    if detail not in (None, responses.get(status)):
-        body["detail"] = detail
-    if errors is not None:
-        body["errors"] = errors
-    if request_id is not None:
-        body["request_id"] = request_id
-    return ProblemResponse(body, status, headers)
+    return _respond(status, {"detail": detail} | members, headers)
 
 
 def unavailable(error: BaseException) -> ProblemResponse:
-    """Log that the database, or the time for a request, failed with `error`; make a 503."""
+    """Log that the database or the time limit failed with `error`, and create a 503."""
     reason = getattr(error, "orig", None) or error
-    logger.warning("Unavailable", error=type(reason).__name__, reason=str(reason))
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "This cannot be answered at the moment; try again later.",
-        headers={"Retry-After": str(RETRY_AFTER)},
-    )
+    logger.warning("Unavailable", error=type(reason).__name__, reason=describe(reason))
+    detail = "This cannot be answered at the moment; try again later."
+    return problem(503, detail, {"Retry-After": str(RETRY_AFTER)})
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -128,90 +122,94 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install_error_handlers(http_server: FastAPI) -> None:
-    """Answer every error with a problem."""
-    http_server.exception_handler(HTTPException)(_on_error)
-    http_server.exception_handler(RequestValidationError)(_on_invalid_request)
-    http_server.exception_handler(HttpException)(_on_error)
+    """Respond to each error with a problem."""
+    for kind in (StarletteHTTPException, RequestValidationError, HttpException):
+        # A coroutine: plain functions run in Starlette's 40 threads, which requests may have taken.
+        http_server.exception_handler(kind)(respond_to)
 
 
-def respond_to(error: BaseException) -> ProblemResponse:
-    """Make the response to an error; one that is unforeseen is logged with its traceback."""
-    if isinstance(error, HTTPException):
-        if error.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-            return problem(error.status_code, str(error.detail), headers=error.headers)
-        # async_db_request_handler makes a 500 of all that a service raises, with the SQL as detail.
-        error = error.__context__ or error
-    if isinstance(error, HttpException):
-        return problem(error.status_code, error.message)
-    if conflict := _conflict(error):
-        return problem(HTTPStatus.CONFLICT, conflict)
-    if _is_unavailable(error):
-        return unavailable(error)
-    logger.error("Unforeseen error", exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, request_id=get_contextvars().get("request_id"))
+async def respond_to(request: Request, error: Exception) -> Response:
+    """Create the response to any error; an unexpected one is logged with its traceback.
 
-
-def _on_error(request: Request, error: Exception) -> ProblemResponse:
-    response = respond_to(error)
-    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = _allowed_methods(request)
+    An owner's exception handlers come first, except that one for `Exception` comes last.
+    """
+    handlers = request.app.exception_handlers
+    cause = error.__context__ if _is_bare_500(error) else None
+    # async_db_request_handler makes a 500 of every error in a service, with the SQL as its detail.
+    if isinstance(cause, Exception) and not isinstance(cause, StarletteHTTPException):
+        error = cause
+        kinds = [kind for kind in type(error).__mro__ if kind in handlers and kind is not Exception]
+        if kinds:
+            return await _call(handlers[kinds[0]], request, error)
+    response = _explain(request, error)
+    if response is None:
+        logger.error("Unexpected error", exc_info=error)
+        if handler := handlers.get(500) or handlers.get(Exception):
+            return await _call(handler, request, error)
+        response = problem(500, request_id=get_contextvars().get("request_id"))
     return response
 
 
-def _allowed_methods(request: Request) -> str:
-    """List the methods of every route at the request's path; Starlette names the first's."""
-    methods = {
-        method
-        for route in request.app.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
-    return ", ".join(sorted(methods))
+async def _call(handler: Any, request: Request, error: Exception) -> Response:
+    """Call an exception handler as Starlette does: a plain function runs in a thread."""
+    is_async = iscoroutinefunction(handler)
+    calling = handler(request, error) if is_async else run_in_threadpool(handler, request, error)
+    response: Response = await calling
+    return response
 
 
-def _on_invalid_request(_: Request, error: RequestValidationError) -> ProblemResponse:
-    errors = [
-        {"detail": each["msg"], "location": list(each["loc"])}
-        for each in error.errors()[:MAX_ERRORS]
-    ]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid.", errors)
-
-
-def _conflict(error: BaseException) -> str | None:
-    """Say with what the request conflicts, if that is the error."""
-    if isinstance(error, StaleDataError):
-        return "This was changed or removed at the same time."
-    return next((detail for detail, codes in CONFLICTS.items() if _matches(error, codes)), None)
-
-
-def _is_unavailable(error: BaseException) -> bool:
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    # Drivers let the failure to connect through as it is; asyncio makes one OSError, without a
-    # number, of those of several addresses.
-    network = (ConnectionError, TimeoutError, socket.gaierror)
-    unreached = (None, errno.EHOSTUNREACH, errno.ENETUNREACH)
-    return (
-        isinstance(error, (PoolTimeoutError, *network))
-        or (type(error) is OSError and error.errno in unreached)
-        or _matches(error, UNAVAILABLE)
-    )
-
-
-def _matches(error: BaseException, codes: tuple[str | int, ...]) -> bool:
-    """Tell whether it is an error of the driver's, wrapped or not, with one of `codes`."""
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    sqlstate = getattr(origin, "sqlstate", None)
-    if origin is None or (origin is error and sqlstate is None):
+def _is_bare_500(error: Exception) -> bool:
+    """Tell whether it is a 500 that doesn't describe itself for clients."""
+    if isinstance(error, ProblemError) or not isinstance(error, StarletteHTTPException):
         return False
-    first = next(iter(origin.args), None)
-    if {sqlstate, first}.intersection(codes):
-        return True
-    messages = tuple(code for code in codes if isinstance(code, str))
-    return isinstance(first, str) and first.startswith(messages)
+    return error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _explain(request: Request, error: Exception) -> Response | None:
+    """Create the response to an expected error."""
+    if isinstance(error, RequestValidationError):
+        found = error.errors()[:MAX_ERRORS]
+        errors = [{"detail": each["msg"], "location": list(each["loc"])} for each in found]
+        return problem(422, "The request is invalid.", errors=errors)
+    if isinstance(error, HttpException):
+        return problem(error.status_code, error.message)
+    if isinstance(error, StarletteHTTPException) and not _is_bare_500(error):
+        return _from_http_exception(request, error)
+    if explanation := explain(error):
+        return problem(**explanation)
+    return unavailable(error) if is_unavailable(error) else None
+
+
+def _from_http_exception(request: Request, error: StarletteHTTPException) -> Response:
+    if error.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        return Response(status_code=error.status_code, headers=error.headers)
+    detail: Any = error.detail
+    members = detail if isinstance(detail, Mapping) else {"detail": str(detail)}
+    if isinstance(error, ProblemError):
+        members = {**members, **error.members}
+    response = _respond(error.status_code, members, error.headers)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette names the methods of one route. Routes are asked because they may be a tree.
+        scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
+        scopes = {method.value: {**scope, "method": method.value} for method in HTTPMethod}
+        allowed = [
+            method
+            for method, scope in scopes.items()
+            if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+        ]
+        response.headers["Allow"] = ", ".join(allowed)
+    return response
+
+
+def _respond(
+    status: int, members: Mapping[str, Any], headers: Mapping[str, str] | None
+) -> ProblemResponse:
+    body = {"type": "about:blank", "title": _title(status), "status": status}
+    body |= {**members, "status": status}
+    if body.get("detail") in (None, responses.get(status)):
+        body.pop("detail", None)
+    return ProblemResponse(body, status, headers)
 
 
 def _title(status: int) -> str:
-    # RFC 9110's names, which Python has since 3.13.
-    renamed = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-    return renamed.get(status) or responses.get(status, "Error")
+    return TITLES.get(status) or responses.get(status, "Error")

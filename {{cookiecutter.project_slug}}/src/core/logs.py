@@ -1,32 +1,45 @@
-"""Logging: structlog's, which takes in all that goes through Python's own logging."""
+"""Logging: structlog, which also formats what libraries log through Python's logging.
+
+Values of rows and inputs stay out of the log, even if a driver or pydantic quotes them in an error.
+"""
 
 import json
 import logging
+import re
 import sys
-import time
-from typing import Any, Literal
+import traceback
+from typing import Any, Literal, TextIO
 
 import structlog
+from fastapi.exceptions import ValidationException
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
-from structlog.types import EventDict, Processor, WrappedLogger
+from sqlalchemy.exc import StatementError
+from structlog.types import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
 
 LogFormat = Literal["auto", "json", "text"]
 
-requests = logging.getLogger("src.core.middleware")
+#: The packages of the drivers, whose messages quote values of rows and parameters.
+DRIVERS = ("aiomysql", "asyncpg", "pymysql", "sqlalchemy", "sqlite3")
+#: Such a value, after the word that introduces it. The rest of the line goes too.
+VALUE = re.compile(r"(query argument \$\d+:) .*|(entry|value:?|in|near|:) ['\"].*")
+#: Python's own words, which tools look for.
+CAUSE = "\n\nThe above exception was the direct cause of the following exception:\n\n"
+CONTEXT = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
 stamp = structlog.processors.TimeStamper(fmt="iso")
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
-    """Log to stderr: each event with its time, level, logger and the id of the request.
+    """Log to stderr: each event with its time, level, logger and request id.
 
-    Takes back what PyNest does on import, which is to set all of Python's logging to DEBUG.
+    This replaces PyNest's configuration, which sets all of Python's logging to DEBUG on import.
 
     Args:
-        level: the least that is logged, `INFO` for one.
-        log_format: `json` for a line of JSON each, `text` for people, `auto` for text on a
-            terminal and JSON elsewhere.
+        level: the lowest level that is logged, for example `INFO`.
+        log_format: `json` for one line of JSON for each event, `text` for people, `auto` for text
+            on a terminal and JSON elsewhere.
     """
-    terminal = sys.stderr.isatty()
+    formatter = structlog.stdlib.ProcessorFormatter
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -35,32 +48,13 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         _drop_colors,
         stamp,
     ]
-    rendering: list[Processor]
-    if log_format == "json" or (log_format == "auto" and not terminal):
-        rendering = [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(_to_json),
-        ]
-    else:
-        # Not structlog's own tracebacks: they show the values of variables, secrets among them.
-        plain = structlog.dev.plain_traceback
-        rendering = [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
-
+    rendering = [formatter.remove_processors_meta, *_rendering(log_format)]
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        _Formatter(
-            foreign_pre_chain=common,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
-        )
-    )
+    handler.setFormatter(formatter(processors=rendering, foreign_pre_chain=common))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *common,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[structlog.stdlib.filter_by_level, *common, formatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -68,45 +62,77 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     _tame_libraries()
 
 
-def log_request(**event: Any) -> None:
-    """Log that a request was answered: what a logger of structlog's does, in far less time.
+def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLogger:
+    """Create the logger of the request log, which writes to stderr directly.
+
+    Python's logging would take three times as long, and each request has an entry.
 
     Args:
-        event: what there is to say of it.
+        level: as for `configure_logging`.
+        log_format: as for `configure_logging`.
     """
-    if requests.isEnabledFor(logging.INFO):
-        event |= {"event": "Request", "level": "info", "logger": requests.name}
-        merged = structlog.contextvars.merge_contextvars(None, "info", event)
-        requests.handle(_RequestRecord(stamp(None, "info", merged)))
+    merge: Processor = structlog.contextvars.merge_contextvars
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr),
+        processors=[merge, structlog.processors.add_log_level, stamp, *_rendering(log_format)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+    # The name since 0.1.0, by which people find these entries.
+    return logger.bind(logger="src.core.middleware")
 
 
-class _RequestRecord(logging.LogRecord):
-    """An event that only has to be rendered."""
-
-    #: What else a record has: all are of the same line, which nothing shows, and thread.
-    COMMON = vars(logging.LogRecord(requests.name, logging.INFO, __file__, 0, "", None, None))
-
-    event: EventDict
-
-    def __init__(self, event: EventDict) -> None:
-        now = time.time()
-        more = {"msg": event, "event": event, "created": now, "msecs": int(now % 1 * 1000)}
-        vars(self).update(self.COMMON, **more)
+def format_exception(exc_info: ExcInfo) -> str:
+    """Format a traceback as Python does, but with `describe` for the messages."""
+    return _format(exc_info[1])
 
 
-class _Formatter(structlog.stdlib.ProcessorFormatter):
-    def format(self, record: logging.LogRecord) -> str:
-        if not isinstance(record, _RequestRecord):
-            return super().format(record)
-        # The others are for what only other records have.
-        return str(self.processors[-1](None, "info", dict(record.event)))
+def _format(error: BaseException) -> str:
+    before = ""
+    if error.__cause__:
+        before = _format(error.__cause__) + CAUSE
+    elif error.__context__ and not error.__suppress_context__:
+        before = _format(error.__context__) + CONTEXT
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    notes = getattr(error, "__notes__", ())
+    parts = map(_format, getattr(error, "exceptions", ()))
+    lines = [f"{name}: {describe(error)}", *notes, *parts]
+    return f"{before}Traceback (most recent call last):\n{frames}" + "\n".join(lines)
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's message without the values that drivers and pydantic quote."""
+    if isinstance(error, (ValidationError, ValidationException)):
+        reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        return "; ".join(reasons)
+    if isinstance(error, StatementError) and error.orig is not None:
+        return f"{describe(error.orig)}\n[SQL: {error.statement}]"
+    if type(error).__module__.partition(".")[0] not in DRIVERS:
+        return str(error)
+    # PostgreSQL's DETAIL, which has the whole row, is on the next line.
+    return VALUE.sub(r"\1\2 ...", str(error).partition("\n")[0])
+
+
+def _rendering(log_format: LogFormat) -> list[Processor]:
+    terminal = sys.stderr.isatty()
+    if log_format == "json" or (log_format == "auto" and not terminal):
+        return [
+            structlog.processors.ExceptionRenderer(format_exception),
+            structlog.processors.JSONRenderer(_to_json),
+        ]
+    # structlog's own tracebacks show the values of variables, secrets among them.
+    return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=_print_exception)]
+
+
+def _print_exception(file: TextIO, exc_info: ExcInfo) -> None:
+    file.write("\n" + format_exception(exc_info))
 
 
 def _to_json(event: EventDict, **options: Any) -> str:
     try:
         return to_json(event, fallback=repr).decode()
     except PydanticSerializationError:
-        # Half of a character, for one.
+        # A lone surrogate, for example.
         return json.dumps(event, **options)
 
 
@@ -114,16 +140,16 @@ def _tame_libraries() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
-        # src.core.middleware has a line for each request already.
+        # The request log has an entry for each request already.
         logger.propagate = name != "uvicorn.access"
-    # httpx logs addresses whole, with whatever key their query has.
-    for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest", "src.core.pool"):
+    # httpx logs whole URLs, with any key in their query.
+    for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It logs every call, and every failure without a traceback; src.core.errors does better.
+    # It logs each call, and each failure without a traceback, which src.core.errors logs with one.
     logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)
 
 
 def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Drop the copy of its message that uvicorn hands over in colours."""
+    """Drop uvicorn's second copy of its message, which has colours."""
     event.pop("color_message", None)
     return event

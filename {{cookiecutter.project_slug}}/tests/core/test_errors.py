@@ -1,139 +1,136 @@
+"""Errors that an owner can build on, and the form that all errors have."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
 import httpx
 import pytest
-from fastapi import HTTPException
-from nest.common.exceptions import ForbiddenException
-from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.exc import StaleDataError
+from fastapi import FastAPI, HTTPException, Request, Response
+from nest.core import Controller, Get, Injectable, Module, PyNestFactory
+from nest.core.decorators.database import async_db_request_handler
+
+from src.config import config, settings
+from src.core.core_module import setup_app
+from src.core.errors import ProblemError, problem
+from tests.problems import assert_problem
 
 INSIDE = "SELECT inside FROM /var/lib"
 
 
-async def get_while_failing(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> httpx.Response:
-    async def fail(*_: object, **__: object) -> None:
-        raise error
+class OutOfStockError(ProblemError):
+    def __init__(self, sku: str) -> None:
+        super().__init__(
+            409,
+            f"{sku} is out of stock.",
+            type="urn:problem:out-of-stock",
+            title="Out of stock",
+            sku=sku,
+            price=Decimal("1.50"),
+        )
 
-    monkeypatch.setattr(AsyncSession, "execute", fail)
-    response = await client.get("/items")
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert INSIDE not in response.text
-    return response
+
+class OwnError(Exception):
+    pass
+
+
+class LateError(Exception):
+    pass
+
+
+ERRORS = {
+    "problem": OutOfStockError("A-1"),
+    "own": OwnError(INSIDE),
+    "late": LateError(INSIDE),
+    "members": HTTPException(409, {"detail": "Sold out.", "sku": "A-1", "status": 1}),
+    "unexpected": RuntimeError(INSIDE),
+}
+
+
+@Injectable
+class ShopService:
+    @async_db_request_handler
+    async def buy(self, name: str) -> None:
+        raise ERRORS[name]
+
+
+@Controller("shop")
+class ShopController:
+    def __init__(self, service: ShopService) -> None:
+        self.service = service
+
+    @Get("/{name}")
+    async def buy(self, name: str) -> None:
+        await self.service.buy(name)
+
+
+@Module(controllers=[ShopController], providers=[ShopService])
+class ShopModule:
+    pass
+
+
+@pytest.fixture(scope="module")
+async def shop() -> AsyncIterator[httpx.AsyncClient]:
+    app: FastAPI = PyNestFactory.create(ShopModule).get_server()
+
+    @app.exception_handler(OwnError)
+    async def handle_own(_: Request, error: OwnError) -> Response:
+        return problem(402, "Pay first.", kind=type(error).__name__)
+
+    setup_app(app, config, settings)
+
+    @app.exception_handler(LateError)
+    def handle_late(_: Request, error: LateError) -> Response:
+        return problem(402, "Pay later.", kind=type(error).__name__)
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+async def test_problem_error_reaches_the_client(shop: httpx.AsyncClient) -> None:
+    response = await shop.get("/shop/problem")
+
+    assert_problem(response, 409)
+    assert response.json() == {
+        "type": "urn:problem:out-of-stock",
+        "title": "Out of stock",
+        "status": 409,
+        "detail": "A-1 is out of stock.",
+        "sku": "A-1",
+        "price": "1.50",
+    }
 
 
 @pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError(INSIDE),
-        HTTPException(500, INSIDE),
-        FileNotFoundError(2, INSIDE, INSIDE),
-        OSError(28, INSIDE),
-        OperationalError(INSIDE, {"inside": INSIDE}, Exception(1054, INSIDE)),
-        IntegrityError(INSIDE, {"inside": INSIDE}, Exception("NOT NULL constraint failed: x.y")),
-    ],
-    ids=repr,
+    ("name", "detail", "kind"),
+    [("own", "Pay first.", "OwnError"), ("late", "Pay later.", "LateError")],
 )
-async def test_an_unforeseen_error_shows_nothing_and_is_logged_once(
-    core_client: httpx.AsyncClient,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    error: Exception,
+async def test_own_exception_handler_fires(
+    shop: httpx.AsyncClient, name: str, detail: str, kind: str
 ) -> None:
-    response = await get_while_failing(core_client, monkeypatch, error)
+    response = await shop.get(f"/shop/{name}")
 
-    assert response.status_code == 500
+    assert_problem(response, 402)
+    assert response.json().items() >= {"detail": detail, "kind": kind}.items()
+
+
+async def test_http_exception_keeps_its_members(shop: httpx.AsyncClient) -> None:
+    response = await shop.get("/shop/members")
+
+    assert_problem(response, 409)
+    assert response.json().items() >= {"detail": "Sold out.", "sku": "A-1"}.items()
+
+
+async def test_unexpected_error_shows_nothing(
+    shop: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await shop.get("/shop/unexpected")
+
+    assert_problem(response, 500)
     assert response.json() == {
         "type": "about:blank",
         "title": "Internal Server Error",
         "status": 500,
         "request_id": response.headers["X-Request-ID"],
     }
-    [logged] = [record.msg for record in caplog.records if record.levelname == "ERROR"]
-    assert isinstance(logged, dict)
-    assert logged["exc_info"] is error
-    assert logged["request_id"] == response.headers["X-Request-ID"]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        PoolTimeoutError(INSIDE),
-        ConnectionRefusedError(111, INSIDE),
-        OSError(f"Multiple exceptions: {INSIDE}"),
-        OSError(113, INSIDE),
-        OperationalError(INSIDE, {}, Exception(2003, INSIDE)),
-        OperationalError(INSIDE, {}, Exception("database is locked")),
-        OperationalError(INSIDE, {}, Exception(INSIDE), connection_invalidated=True),
-    ],
-    ids=repr,
-)
-async def test_a_database_that_does_not_answer_is_unavailable(
-    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    response = await get_while_failing(core_client, monkeypatch, error)
-
-    assert response.status_code == 503
-    assert int(response.headers["Retry-After"]) > 0
-
-
-@pytest.mark.parametrize("error", [HTTPException(403, "No."), ForbiddenException("No.")], ids=repr)
-async def test_an_error_that_a_service_raises_on_purpose_is_shown(
-    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    response = await get_while_failing(core_client, monkeypatch, error)
-
-    assert response.status_code == 403
-    assert response.json()["title"] == "Forbidden"
-    assert response.json()["detail"] == "No."
-
-
-@pytest.mark.parametrize(
-    ("item", "reason"),
-    [
-        ({"name": "Ada"}, "must be unique"),
-        ({"name": "Grace", "parent_id": 2**31 - 1}, "does not exist"),
-    ],
-)
-async def test_a_name_that_exists_or_a_parent_that_does_not_is_a_conflict(
-    core_client: httpx.AsyncClient, item: dict[str, object], reason: str
-) -> None:
-    assert (await core_client.post("/items", json={"name": "Ada"})).status_code == 200
-
-    response = await core_client.post("/items", json=item)
-
-    assert response.status_code == 409
-    assert reason in response.json()["detail"]
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert "core_items" not in response.text
-
-
-async def test_a_row_that_is_gone_meanwhile_is_a_conflict(
-    core_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    response = await get_while_failing(core_client, monkeypatch, StaleDataError(INSIDE))
-
-    assert response.status_code == 409
-
-
-async def test_an_unknown_path_or_method_is_a_problem(client: httpx.AsyncClient) -> None:
-    for response, status in [
-        (await client.get("/nowhere"), 404),
-        (await client.put("/"), 405),
-    ]:
-        assert response.status_code == status
-        assert response.headers["Content-Type"] == "application/problem+json"
-        assert response.headers["X-Request-ID"]
-
-
-async def test_a_wrong_method_is_told_all_the_right_ones(core_client: httpx.AsyncClient) -> None:
-    assert (await core_client.put("/items")).headers["Allow"] == "GET, POST"
-    assert (await core_client.put("/items/1")).headers["Allow"] == "DELETE, GET"
-
-
-async def test_not_every_error_of_a_hostile_body_is_named(core_client: httpx.AsyncClient) -> None:
-    response = await core_client.post("/items", json={f"unknown{key}": 0 for key in range(1000)})
-
-    assert response.status_code == 422
-    assert len(response.json()["errors"]) == 100
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

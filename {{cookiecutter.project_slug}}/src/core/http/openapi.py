@@ -1,39 +1,39 @@
-"""The OpenAPI document: what FastAPI does not know of the app's responses."""
+"""The OpenAPI schema: the errors and headers that FastAPI doesn't know of."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
-from .errors import MEDIA_TYPE, SCHEMA, Problem, problems
+from src.core.errors import MEDIA_TYPE, SCHEMA, Problem, problems
 
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
-        "description": "The request's own, or a new one; the log has it.",
+        "description": "The id of the request, as in the log.",
         "required": True,
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "Where to find what was made.",
+        "description": "The URL of the new resource.",
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Retry-After": {
-        "description": "Seconds after which to ask again.",
+        "description": "Seconds after which to try again.",
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
 }
-#: The headers that a response has beside its `X-Request-ID`.
+#: The header of a response with this status, in addition to `X-Request-ID`.
 HEADER_OF = {"201": "Location", "503": "Retry-After"}
 
 
 def install_openapi(http_server: FastAPI) -> None:
-    """Extend the document by the errors that any route may answer with, and by headers."""
+    """Add the errors and headers that any route may respond with."""
     generate = http_server.openapi
 
     def openapi() -> dict[str, Any]:
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        # FastAPI hands out the same document every time.
+        # FastAPI returns the same dictionary each time.
         if "Problem" not in schemas:
             _replace_schemas(schemas)
             document["components"]["headers"] = HEADERS
@@ -42,12 +42,12 @@ def install_openapi(http_server: FastAPI) -> None:
                     _extend_responses(operation)
         return document
 
-    # FastAPI's documented way to extend the document.
+    # FastAPI documents this as the way to extend the schema.
     http_server.openapi = openapi  # type: ignore[method-assign]
 
 
 def _replace_schemas(schemas: dict[str, Any]) -> None:
-    """Put problems where FastAPI documents its own validation errors."""
+    """Replace FastAPI's own validation errors with problems."""
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -4,9 +4,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
-
+from src.core.http.openapi import install_openapi
 from src.core.models import Id, Text
-from src.core.openapi import install_openapi
 from src.core.paging import After, Limit
 
 
@@ -52,7 +51,7 @@ def test_errors_are_problems(document: dict[str, Any]) -> None:
         ("/bodies/{body_id}", ["201", "400", "413", "422", "503", "default"]),
     ],
 )
-def test_has_what_any_route_may_answer(
+def test_routes_have_the_errors_of_all(
     document: dict[str, Any], path: str, statuses: list[str]
 ) -> None:
     [operation] = document["paths"][path].values()
@@ -60,7 +59,7 @@ def test_has_what_any_route_may_answer(
     assert list(operation["responses"]) == statuses
 
 
-def test_has_the_headers(document: dict[str, Any]) -> None:
+def test_responses_have_headers(document: dict[str, Any]) -> None:
     of_status = {"201": {"Location"}, "503": {"Retry-After"}}
     for operation in operations(document):
         for status, response in operation["responses"].items():
@@ -70,7 +69,7 @@ def test_has_the_headers(document: dict[str, Any]) -> None:
     assert document["components"]["headers"].keys() == {"X-Request-ID", "Location", "Retry-After"}
 
 
-def test_has_the_bounds_of_parameters(document: dict[str, Any]) -> None:
+def test_parameters_have_bounds(document: dict[str, Any]) -> None:
     bounds = {
         parameter["name"]: (parameter["schema"]["minimum"], parameter["schema"]["maximum"])
         for operation in operations(document)
@@ -81,13 +80,13 @@ def test_has_the_bounds_of_parameters(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \t", "\u00a0", "nul\0", "\0"])
-def test_says_what_is_no_text(document: dict[str, Any], text: str) -> None:
+def test_schema_rejects_blank_text(document: dict[str, Any], text: str) -> None:
     schema = document["components"]["schemas"]["Body"]["properties"]["name"]
 
     assert not re.search(schema["pattern"], text)
     assert re.search(schema["pattern"], " a text\n")
 
 
-def test_is_the_app_s_own(app: FastAPI) -> None:
+def test_app_has_this_schema(app: FastAPI) -> None:
     for operation in operations(app.openapi()):
         assert "default" in operation["responses"]

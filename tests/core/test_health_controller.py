@@ -1,0 +1,110 @@
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select
+from src.config import config, settings
+from tests.problems import assert_problem
+
+
+async def test_service_is_ready_while_pools_are_busy(client: httpx.AsyncClient) -> None:
+    most = settings.db_pool_size + settings.db_max_overflow
+    async with asyncio.TaskGroup() as group:
+        release = asyncio.Event()
+        for _ in range(most):
+            group.create_task(_hold_session(release))
+        await asyncio.sleep(0.05)
+
+        responses = [await client.get(f"/health/{name}") for name in ("live", "ready")]
+        release.set()
+
+    assert [response.status_code for response in responses] == [200, 200]
+
+
+async def _hold_session(release: asyncio.Event) -> None:
+    async with config.get_session() as session:
+        await session.execute(select(1))
+        await release.wait()
+
+
+async def test_requests_share_one_check(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pings = 0
+
+    async def ping() -> None:
+        nonlocal pings
+        pings += 1
+        await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(config, "ping", ping)
+
+    responses = await asyncio.gather(*(client.get("/health/ready") for _ in range(50)))
+
+    assert {response.status_code for response in responses} == {200}
+    assert pings == 1
+    await client.get("/health/ready")
+    assert pings == 2
+
+
+async def test_cancelled_request_leaves_the_check(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "ping", lambda: asyncio.sleep(0.1))
+    first = asyncio.create_task(client.get("/health/ready"))
+    second = asyncio.create_task(client.get("/health/ready"))
+    await asyncio.sleep(0.02)
+
+    first.cancel()
+
+    assert (await second).status_code == 200
+
+
+async def ignore_cancellation() -> None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    await asyncio.sleep(0.4)
+
+
+@pytest.fixture
+def _short(app: FastAPI) -> Iterator[None]:
+    """Shorten the time limit of the check."""
+    app.state.settings = settings.model_copy(update={"health_timeout": 0.1})
+    yield
+    app.state.settings = settings
+
+
+@pytest.mark.usefixtures("_short")
+@pytest.mark.parametrize("ping", [asyncio.Event().wait, ignore_cancellation])
+async def test_check_has_a_time_limit(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, ping: object
+) -> None:
+    monkeypatch.setattr(config, "ping", ping)
+
+    start = time.monotonic()
+    response = await client.get("/health/ready")
+
+    assert_problem(response, 503)
+    assert int(response.headers["Retry-After"]) > 0
+    assert time.monotonic() - start < 0.4
+    assert (await client.get("/health/live")).status_code == 200
+    await asyncio.sleep(0.5)
+    monkeypatch.undo()
+    assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_service_is_not_ready_when_the_database_fails(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse() -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(config, "ping", refuse)
+
+    assert_problem(await client.get("/health/ready"), 503)
+    monkeypatch.undo()
+    assert (await client.get("/health/ready")).status_code == 200

@@ -1,0 +1,50 @@
+"""Health checks: an orchestrator calls them before it restarts the process or sends requests."""
+
+import asyncio
+from typing import Literal
+
+from fastapi import Request
+from nest.core import Controller, Get
+from pydantic import BaseModel
+
+from src.core.database import DatabaseProvider
+from src.core.errors import ProblemResponse, unavailable
+
+
+class Health(BaseModel):
+    """The service is well; any other response is a problem."""
+
+    status: Literal["ok"] = "ok"
+
+
+@Controller("health", tag="health")
+class HealthController:
+    """`/health/live` checks the process, `/health/ready` its database too."""
+
+    def __init__(self) -> None:
+        self.check: asyncio.Task[Exception | None] | None = None
+
+    @Get("/live", response_model=Health)
+    async def get_live(self) -> Health:
+        return Health()
+
+    @Get("/ready", response_model=Health)
+    async def get_ready(self, request: Request) -> Health | ProblemResponse:
+        timeout = request.app.state.settings.health_timeout
+        # All requests share one check: each opens a connection, and anybody may ask.
+        if self.check is None or self.check.done():
+            self.check = asyncio.create_task(_check(request.app.state.config, timeout))
+        check = self.check
+        # Not wait_for: it would cancel the others' check, and wait for a connection that hangs.
+        await asyncio.wait({check}, timeout=timeout)
+        error = check.result() if check.done() else TimeoutError("HEALTH_TIMEOUT")
+        return unavailable(error) if error else Health()
+
+
+async def _check(config: DatabaseProvider, seconds: float) -> Exception | None:
+    try:
+        async with asyncio.timeout(seconds):
+            await config.ping()
+    except Exception as error:  # noqa: BLE001  # drivers' errors have no common class
+        return error
+    return None
