@@ -11,6 +11,7 @@ from nest.core.decorators.database import async_db_request_handler
 from src.config import config, settings
 from src.core.core_module import setup_app
 from src.core.errors import ProblemError, problem
+
 from tests.problems import assert_problem
 
 INSIDE = "SELECT inside FROM /var/lib"

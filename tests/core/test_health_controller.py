@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 from src.config import config, settings
+
 from tests.problems import assert_problem
 
 

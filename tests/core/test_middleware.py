@@ -16,6 +16,7 @@ from src.core.logs import create_request_logger
 from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import merge_contextvars
 from structlog.testing import LogCapture
+
 from tests.problems import assert_problem
 
 Entries = list[MutableMapping[str, Any]]

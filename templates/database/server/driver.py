@@ -70,7 +70,7 @@ def count_writers(connections: int) -> int:
 def prepare(engine: AsyncEngine, *, pre_ping: bool) -> None:
     """Have connections tested that were idle: SQLAlchemy's own pre-ping tests before each use."""
 
-    def test_idle(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+    def test_idle(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
         if time.monotonic() - record.info.get("returned", time.monotonic()) > MAX_IDLE:
             try:
                 engine.dialect.do_ping(connection)
@@ -83,7 +83,7 @@ def prepare(engine: AsyncEngine, *, pre_ping: bool) -> None:
         event.listen(engine.sync_engine, "checkout", test_idle)
 
 
-def _note_return(_: object, record: ConnectionPoolEntry) -> None:
+def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:
     record.info["returned"] = time.monotonic()
 
 

@@ -65,7 +65,7 @@ class DatabaseProvider(AsyncOrmProvider):
 
         places = Places(most_writers, params["pool_timeout"])
         # Sessions inside sessions take no place; the pool has as many connections more for them.
-        room = {"pool_size": writers, "max_overflow": 2 * most_writers - writers}
+        room: dict[str, Any] = {"pool_size": writers, "max_overflow": 2 * most_writers - writers}
         if driver.ISOLATION_LEVEL:
             room["isolation_level"] = driver.ISOLATION_LEVEL
         self.engine = self._create_engine(lock_timeout, room | params)
