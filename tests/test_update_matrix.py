@@ -36,10 +36,10 @@ NEXT: list[Change] = [
     *(
         (name, "logs import", "journal import")
         for name in (
+            "src/config.py",
             "src/core/core_module.py",
             "src/core/errors.py",
             "src/core/settings.py",
-            "tests/core/conftest.py",
         )
     ),
 ]
@@ -127,7 +127,7 @@ def history(
     edit(source, *NEXT)
     (source / "src/core/added.py").write_text('"""Added by the template."""\n')
     (source / "src/core/logs.py").rename(source / "src/core/journal.py")
-    (source / "tests/core/test_openapi.py").unlink()
+    (source / "tests/core/test_requests.py").unlink()
     commits["next"] = commit(clone, "Next")
     return History(clone, commits, cookies_session)
 
