@@ -316,6 +316,184 @@ async def test_stored_text_is_read_unchanged(client: httpx.AsyncClient, name: st
 """
 
 
+#: A plain one-to-many relationship between two modules. The service builds its statement on import,
+#: when `Member` may not have been imported yet.
+CLUB_ENTITY = """\
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Integer, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from src.config import config
+
+if TYPE_CHECKING:
+    from src.members.members_entity import Member
+
+
+class Club(config.Base):
+    __tablename__ = "clubs"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    members: Mapped[list["Member"]] = relationship(back_populates="club")
+"""
+MEMBER_ENTITY = """\
+from sqlalchemy import ForeignKey, Integer
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from src.clubs.clubs_entity import Club
+from src.config import config
+
+
+class Member(config.Base):
+    __tablename__ = "members"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    club_id: Mapped[int] = mapped_column(ForeignKey("clubs.id"), index=True)
+    club: Mapped[Club] = relationship(back_populates="members")
+"""
+CLUB_SERVICE = """\
+from nest.core import Injectable
+from nest.core.decorators.database import async_db_request_handler
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from src.config import config
+
+from .clubs_entity import Club
+
+WITH_MEMBERS = select(Club).options(selectinload(Club.members))
+
+
+@Injectable
+class ClubsService:
+    def __init__(self) -> None:
+        self.orm_config = config
+        self.session = self.orm_config.get_session
+
+    @async_db_request_handler
+    async def count_members(self) -> dict[str, int]:
+        async with self.session() as session:
+            clubs = await session.scalars(WITH_MEMBERS)
+            return {club.name: len(club.members) for club in clubs}
+
+    @async_db_request_handler
+    async def remove_club(self, name: str) -> None:
+        async with self.session() as session:
+            club = await session.scalar(select(Club).where(Club.name == name))
+            await session.delete(club)
+            await session.commit()
+"""
+CLUB_CONTROLLER = """\
+from nest.core import Controller, Delete, Depends, Get
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.config import config
+
+from .clubs_service import ClubsService
+
+
+@Controller("clubs", tag="clubs")
+class ClubsController:
+    def __init__(self, service: ClubsService) -> None:
+        self.service = service
+
+    @Get("/")
+    async def count_members(self) -> dict[str, int]:
+        return await self.service.count_members()
+
+    @Delete("/{name}", status_code=204)
+    async def remove_club(self, name: str) -> None:
+        await self.service.remove_club(name)
+"""
+CLUB_MODULE = MODULE.replace("people", "clubs").replace("People", "Clubs")
+MEMBER_MODULE = """\
+from nest.core import Module
+
+from . import members_entity  # noqa: F401  # its table
+
+
+@Module(controllers=[], providers=[], imports=[])
+class MembersModule:
+    pass
+"""
+CLUB_TESTS = """\
+import httpx
+from sqlalchemy import text
+
+from src.config import config
+
+
+async def test_referenced_club_is_not_deleted(client: httpx.AsyncClient) -> None:
+    async with config.engine.begin() as connection:
+        await connection.execute(text("INSERT INTO clubs (name) VALUES ('tea'), ('chess')"))
+        await connection.execute(
+            text("INSERT INTO members (club_id) SELECT id FROM clubs WHERE name = 'tea'")
+        )
+
+    response = await client.delete("/clubs/tea")
+
+    assert response.status_code in {409, 422}, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (await client.get("/clubs")).json() == {"tea": 1, "chess": 0}
+    assert (await client.delete("/clubs/chess")).status_code == 204
+"""
+#: What an owner changes in the entity and the migration that `make module` wrote.
+AUTHOR = ("name: Mapped[str] = mapped_column(", 'name: Mapped[str] = mapped_column("full_name", ')
+VALIDATOR = """
+    @validates("email")
+    def _with_sign(self, _: str, email: str) -> str:
+        return email.replace("[at]", "@")
+"""
+GENERATED_TESTS = """\
+import httpx
+import pytest
+
+from ..people.test_people import STORED, run_sql
+
+
+async def test_generated_module_uses_its_entity(client: httpx.AsyncClient) -> None:
+    body = {"name": "Ada", "email": "ada[at]example.com"}
+    response = await client.post("/authors", json=body)
+
+    assert response.status_code == 201, response.text
+    ada = response.json()
+    assert ada == {"id": ada["id"], "name": "Ada", "email": "ada@example.com"}
+    assert (await client.get(response.headers["Location"])).json() == ada
+    assert (await client.get("/authors")).json()["items"] == [ada]
+    changed = await client.patch(response.headers["Location"], json={"name": "Ada Lovelace"})
+    assert changed.json() == ada | {"name": "Ada Lovelace"}
+    assert await run_sql("SELECT full_name, email FROM authors") == [
+        ("Ada Lovelace", "ada@example.com")
+    ]
+
+
+@pytest.mark.parametrize("name", STORED)
+async def test_generated_module_reads_stored_text(client: httpx.AsyncClient, name: str) -> None:
+    await run_sql("INSERT INTO authors (full_name, email) VALUES (:name, 'a@b')", name=name)
+
+    page = await client.get("/authors")
+
+    assert page.status_code == 200, page.text
+    [author] = page.json()["items"]
+    assert author["name"] == name
+    assert (await client.get(f"/authors/{author['id']}")).json() == author
+    changed = await client.patch(f"/authors/{author['id']}", json={"email": "c@d"})
+    assert changed.json() == author | {"email": "c@d"}
+
+
+@pytest.mark.parametrize("name", STORED)
+async def test_examples_read_stored_text(client: httpx.AsyncClient, name: str) -> None:
+    await run_sql("INSERT INTO examples (name) VALUES (:name)", name=name)
+
+    page = await client.get("/examples")
+
+    assert page.status_code == 200, page.text
+    assert [example["name"] for example in page.json()["items"]] == [name]
+"""
+
+
 def in_controller_style(source: str) -> str:
     """Hand the methods of a service or a controller the session that a service would open."""
     depends = " = Depends(config.get_db)" if "Depends" in source else ""
@@ -355,7 +533,27 @@ def with_entities(combination: Combination, project: Path, tmp_path: Path) -> Pa
     people = {"entity": ENTITY, "model": MODEL, "module": MODULE}
     people |= {"service": SERVICE, "controller": CONTROLLER}
     lay_over(folder, combination.session_style, "people", people, TESTS)
+    members = {"entity": MEMBER_ENTITY, "module": MEMBER_MODULE}
+    lay_over(folder, combination.session_style, "members", members)
+    clubs = {"entity": CLUB_ENTITY, "module": CLUB_MODULE}
+    clubs |= {"service": CLUB_SERVICE, "controller": CLUB_CONTROLLER}
+    lay_over(folder, combination.session_style, "clubs", clubs, CLUB_TESTS)
+    make_authors(folder, project)
     return folder
+
+
+def make_authors(folder: Path, project: Path) -> None:
+    """Have the scaffold make a module, then rename a column and add a validator."""
+    command = "uv run python -m scaffold authors --fields 'name:str email:str:unique'"
+    run(command, folder, UV_PROJECT_ENVIRONMENT=str(project / ".venv"), UV_OFFLINE="1")
+    entity = folder / "src" / "authors" / "authors_entity.py"
+    source = entity.read_text(encoding="utf-8").replace(*AUTHOR)
+    source = source.replace("mapped_column\n", "mapped_column, validates\n", 1) + VALIDATOR
+    entity.write_text(source, encoding="utf-8")
+    [migration] = (folder / "migrations" / "versions").glob("*_create_authors.py")
+    source = migration.read_text(encoding="utf-8").replace('"name"', '"full_name"')
+    migration.write_text(source, encoding="utf-8")
+    (folder / "tests" / "authors" / "test_stored.py").write_text(GENERATED_TESTS)
 
 
 @pytest.fixture
@@ -393,5 +591,5 @@ def test_entities_work_as_the_orm_documents(
 
     [migration] = (with_entities / "migrations" / "versions").glob("*_add_entities.py")
     assert '"full_name"' in migration.read_text(encoding="utf-8")
-    tests = "uv run pytest tests/people tests/core/test_migrations.py"
+    tests = "uv run pytest tests/people tests/clubs tests/authors tests/core/test_migrations.py"
     assert re.search(r"\d+ passed", run_own_tests(tests, with_entities, **variables))
