@@ -105,14 +105,18 @@ async def fail_twice() -> None:
         raise KeyError("key") from error
 
 
+async def fail_in_a_group() -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(fail_twice())
+
+
 @pytest.mark.parametrize("log_format", ["json", "text"])
 async def test_traceback_is_as_pythons(
     capsys: pytest.CaptureFixture[str], log_format: LogFormat
 ) -> None:
     with pytest.raises(Exception, match="TaskGroup") as caught:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(2):
-                group.create_task(fail_twice())
+        await fail_in_a_group()
 
     printed = print_error(capsys, log_format, caught.value)
 

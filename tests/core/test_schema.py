@@ -36,6 +36,14 @@ def tables() -> set[str]:
     return set(on_database(lambda connection: inspect(connection).get_table_names()))
 
 
+def test_downgrade_drops_every_table() -> None:
+    entities = set(config.Base.metadata.tables)
+
+    assert tables() == entities | {"alembic_version"}
+    command.downgrade(CONFIG, "base")
+    assert tables() == {"alembic_version"}
+
+
 @pytest.mark.usefixtures("table")
 def test_entity_without_a_migration_is_noticed() -> None:
     with pytest.raises(CommandError, match="add_table"):

@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import column, insert, literal, select, table, text
+from sqlalchemy import column, insert, literal, select, table
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from src.config import config, settings
@@ -83,25 +83,3 @@ async def test_reader_serves_more_reads_than_connections() -> None:
     results = await asyncio.gather(*(config.reader.execute(statement) for _ in range(50)))
 
     assert {result.scalar_one() for result in results} == {1}
-
-
-def test_own_engine_arguments_win() -> None:
-    params = settings.engine_params | {"execution_options": {"compiled_cache": None}}
-    provider = DatabaseProvider(config.engine.dialect.name, settings.config_params, params)
-
-    for engine in (provider.engine, provider.read_engine):
-        assert engine.sync_engine.get_execution_options()["compiled_cache"] is None
-
-
-async def test_database_answers_outside_the_pools() -> None:
-    await asyncio.wait_for(config.ping(), WAIT)
-
-
-async def test_schema_is_changed_by_one_process_at_a_time() -> None:
-    async with config.schema_connection() as connection:
-        await connection.execute(text("SELECT 1"))
-        second = asyncio.create_task(config.create_all())
-        await asyncio.sleep(0.3)
-        assert not second.done()
-        await connection.rollback()
-    await asyncio.wait_for(second, WAIT)
