@@ -9,6 +9,7 @@ from tools.template import DATABASES
 from .contenders import Contender, Patch, apply_patches
 
 SETTINGS, PROVIDER = "src/core/settings.py", "src/core/database/provider.py"
+DRIVER = "src/core/database/driver.py"
 READER, SESSIONS = "src/core/database/reader.py", "src/core/database/sessions.py"
 SERVICE, MODULE = "src/examples/examples_service.py", "src/core/core_module.py"
 SELECT = "select(*columns_of(ExampleEntity, Example))"
@@ -43,8 +44,11 @@ OPTIMISATIONS = {
     "without idle times": Optimisation(
         "test a connection only if it was idle for half a second",
         (
-            Patch(PROVIDER, '"pool_pre_ping": False}', '"pool_pre_ping": tests_idle}'),
-            Patch(PROVIDER, "if tests_idle:", "if False:"),
+            Patch(
+                PROVIDER,
+                'params.pop("pool_pre_ping", False)',
+                'not params.get("pool_pre_ping", False)',
+            ),
         ),
         databases=SERVERS,
     ),
@@ -77,7 +81,10 @@ OPTIMISATIONS = {
     ),
     "without one writer": Optimisation(
         "open one connection for transactions, not five",
-        (Patch(PROVIDER, "if self.driver.is_remote else 1", "if self.driver.is_remote else 5"),),
+        (
+            Patch(DRIVER, "min(connections, 1)", "min(connections, 5)"),
+            Patch(SETTINGS, "Field(default=4, ge=1", "Field(default=8, ge=1"),
+        ),
         workload="create",
         by_p99=True,
         databases=("sqlite",),

@@ -49,6 +49,8 @@ DIFFER = {
         "pyproject.toml",
         "requirements.txt",
         "src/config.py",
+        "src/core/database/driver.py",
+        "src/core/settings.py",
         "tests/__init__.py",
         "tests/test_config.py",
         "tests/throwaway.py",
@@ -136,6 +138,8 @@ def test_text_is_tidy(project: Path) -> None:
         assert text == "" or (text.endswith("\n") and not text.endswith("\n\n")), path
         assert not re.search(r"\n{4,}", text), path
         if path.suffix not in {".py", ".pyi", ".mako"}:
+            # Python in Markdown has two blank lines between definitions.
+            text = re.sub(r"^```python\n.*?^```$", "...", text, flags=re.MULTILINE | re.DOTALL)
             assert "\n\n\n" not in text, path
 
 
