@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -131,7 +131,7 @@ def make_context(names: Names, fields: list[Field], head: str | None) -> dict[st
         "variable": names.variable,
         "route": names.route,
         "fields": fields,
-        "date": datetime.now(timezone.utc).strftime("%Y%m%d"),
+        "date": datetime.now(UTC).strftime("%Y%m%d"),
         "revision": uuid4().hex[-12:],
         "down_revision": head or "",
     }
