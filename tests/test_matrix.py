@@ -75,6 +75,23 @@ def test_checks_are_clean(project: Path, mypy_cache: Path) -> None:
     run("make lint", project, MYPY_CACHE_DIR=str(mypy_cache))
 
 
+@pytest.mark.parametrize(
+    "combination", legs([Combination("sqlite", "service")]), indirect=True, scope="session"
+)
+def test_mypy_finds_misspelt_attributes(project: Path, mypy_cache: Path) -> None:
+    misspelt = project / "src" / "misspelt.py"
+    misspelt.write_text(
+        "from src.examples.examples_entity import Example\n\nExample.nmae\nExample().nmae\n"
+    )
+
+    with pytest.raises(AssertionError) as caught:
+        run("uv run --quiet mypy src/misspelt.py", project, MYPY_CACHE_DIR=str(mypy_cache))
+
+    misspelt.unlink()
+    assert '"type[Example]" has no attribute "nmae"' in str(caught.value)
+    assert '"Example" has no attribute "nmae"' in str(caught.value)
+
+
 def test_formatting_changes_nothing(project: Path) -> None:
     before = {path: (project / path).read_bytes() for path in sources(project)}
 

@@ -147,8 +147,7 @@ def rewrite(path: Path, *changes: tuple[str, str]) -> None:
 
 def relate(folder: Path) -> None:
     """Give `orders` the relationship that the README shows."""
-    entity, statement = section(folder, "Relationships")
-    [imported] = re.findall(r"^if TYPE_CHECKING:\n.*\n", entity, re.MULTILINE)
+    imported, entity, statement = section(folder, "Relationships")
     [attribute] = re.findall(r"^    invoices: .*\n", entity, re.MULTILINE)
     path = folder / "src" / "orders" / "orders_entity.py"
     rewrite(

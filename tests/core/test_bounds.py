@@ -111,3 +111,15 @@ def test_no_bound_has_a_foreign_name() -> None:
     found = keys(Bounded.model_json_schema())
 
     assert found.isdisjoint({"ge", "gt", "le", "lt", "multiple_of"})
+
+
+def test_fields_of_one_type_share_no_schema() -> None:
+    class Days(InputModel):
+        first: Annotated[Date, Field(title="One", description="The first.")]
+        last: Date
+
+    properties = Days.model_json_schema()["properties"]
+
+    assert properties["first"]["title"] == "One"
+    assert properties["last"].keys() == {"type", "format", "pattern", "examples", "title"}
+    assert properties["last"]["title"] == "Last"

@@ -62,6 +62,9 @@ TABLE = sa.Table(
 )
 
 
+pytestmark = pytest.mark.usefixtures("app")
+
+
 def migrate(connection: sa.Connection) -> None:
     """Create the table as migrations do, some columns after the others."""
     operations = Operations(MigrationContext.configure(connection))

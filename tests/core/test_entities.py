@@ -87,6 +87,9 @@ def add_slug(_: object, __: object, author: Author) -> None:
 AUTHORS = select(*columns_of(Author, AuthorModel)).order_by(Author.id)
 
 
+pytestmark = pytest.mark.usefixtures("app")
+
+
 @pytest.fixture(autouse=True)
 async def _tables() -> AsyncIterator[None]:
     async with config.engine.begin() as connection:

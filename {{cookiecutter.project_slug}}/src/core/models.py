@@ -62,7 +62,7 @@ class Check:
 
 
 class Form(Check):
-    """The text that a body has for a value of which JSON has no type.
+    """The text in a body for a value that JSON has no type for.
 
     Args:
         kind: the type of the value in Python.
@@ -87,7 +87,7 @@ class Form(Check):
     ) -> dict[str, Any]:
         """Document the text, and the bounds of a number in it."""
         if self.kind is not decimal.Decimal:
-            return self.document
+            return dict(self.document)
         found = handler(schema)
         # pydantic itself would accept a number too, and documents its bounds there.
         found |= next(iter(found.get("anyOf", ())), {})

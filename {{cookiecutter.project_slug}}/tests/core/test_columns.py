@@ -37,6 +37,9 @@ VALUES: dict[str, Any] = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("app")
+
+
 @pytest.fixture(autouse=True)
 async def _table() -> AsyncIterator[None]:
     async with config.engine.begin() as connection:
