@@ -33,9 +33,6 @@ class Places:
         Raises:
             sqlalchemy.exc.TimeoutError: none came free in time.
         """
-        if not self._semaphore.locked():
-            await self._semaphore.acquire()
-            return
         try:
             async with asyncio.timeout(self._timeout):
                 await self._semaphore.acquire()
