@@ -70,7 +70,7 @@ def count_writers(connections: int) -> int:
 def prepare(engine: AsyncEngine, *, pre_ping: bool) -> None:
     """Have connections tested that were idle: SQLAlchemy's own pre-ping tests before each use."""
 
-    def test_idle(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    def check_idle(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
         if time.monotonic() - record.info.get("returned", time.monotonic()) > MAX_IDLE:
             try:
                 engine.dialect.do_ping(connection)
@@ -80,7 +80,7 @@ def prepare(engine: AsyncEngine, *, pre_ping: bool) -> None:
 
     if pre_ping:
         event.listen(engine.sync_engine, "checkin", _note_return)
-        event.listen(engine.sync_engine, "checkout", test_idle)
+        event.listen(engine.sync_engine, "checkout", check_idle)
 
 
 def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:
