@@ -200,7 +200,7 @@ class Input(InputModel):
     name: models.ShortText
 
 
-def test_input_rejects_the_output_of_a_bad_row() -> None:
+def test_input_rejects_a_bad_stored_value() -> None:
     thing = Thing.model_validate(VALID | {"name": ""})
 
     with pytest.raises(ValidationError):
