@@ -219,4 +219,5 @@ def test_parameters_are_documented_exactly() -> None:
     assert schemas["old"].items() >= {"minimum": 1, "maximum": 2**31 - 1}.items()
     assert schemas["new"].items() >= {"minimum": 1, "exclusiveMaximum": 2**63}.items()
     assert schemas["new"]["format"] == "int64"
+    assert schemas["after"]["format"] == "int64"
     assert schemas["after"].items() >= {"minimum": 0, "exclusiveMaximum": 2**63}.items()
