@@ -200,7 +200,7 @@ class Input(InputModel):
     name: models.ShortText
 
 
-def test_input_rejects_the_output_of_a_bad_row() -> None:
+def test_input_rejects_a_bad_stored_value() -> None:
     thing = Thing.model_validate(VALID | {"name": ""})
 
     with pytest.raises(ValidationError):
@@ -219,4 +219,5 @@ def test_parameters_are_documented_exactly() -> None:
     assert schemas["old"].items() >= {"minimum": 1, "maximum": 2**31 - 1}.items()
     assert schemas["new"].items() >= {"minimum": 1, "exclusiveMaximum": 2**63}.items()
     assert schemas["new"]["format"] == "int64"
+    assert schemas["after"]["format"] == "int64"
     assert schemas["after"].items() >= {"minimum": 0, "exclusiveMaximum": 2**63}.items()

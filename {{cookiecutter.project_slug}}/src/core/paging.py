@@ -14,12 +14,16 @@ Item = TypeVar("Item", bound=BaseModel)
 DIGITS = Check(check_digits)
 
 _LIMIT = Query(description="The largest number of items.")
-_AFTER = Query(description="The `next` of the page before; 0 for the first page.")
+_OF_AFTER = "The `next` of the page before; 0 for the first page."
 
 Limit = Annotated[int, _LIMIT, Check(check_digits, ge=1, le=100)]
 #: The key that a page starts after: 32 bits, or 64.
-After = Annotated[int, _AFTER, Check(check_digits, ge=0, le=MAX_INTEGER)]
-After64 = Annotated[int, _AFTER, Check(check_digits, ge=0, lt=2**63)]
+After = Annotated[int, Query(description=_OF_AFTER), Check(check_digits, ge=0, le=MAX_INTEGER)]
+After64 = Annotated[
+    int,
+    Query(description=_OF_AFTER, json_schema_extra={"format": "int64"}),
+    Check(check_digits, ge=0, lt=2**63),
+]
 
 
 class Page(BaseModel, Generic[Item]):
