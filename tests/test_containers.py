@@ -33,6 +33,8 @@ LITTER = """
 
 #: Settings that are for development, or that the image has already.
 NOT_FOR_CONTAINERS = {"APP_DEBUG", "DB_CREATE_ALL", "SQLITE_DB_NAME"}
+#: Variables of 0.1.0, which the settings still read.
+OLD_NAMES = {"DB_TIMEOUT"}
 #: Variables that uvicorn reads.
 FOR_UVICORN = {"FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"}
 
@@ -192,7 +194,7 @@ def test_compose_passes_every_setting_and_nothing_else(
     app, migrate = (variables(compose["services"][name]) for name in ("app", "migrate"))
 
     assert app == migrate
-    assert set(app) == settings(project) - NOT_FOR_CONTAINERS | FOR_UVICORN
+    assert set(app) == settings(project) - NOT_FOR_CONTAINERS | FOR_UVICORN | OLD_NAMES
     assert app["WEB_CONCURRENCY"] == "${WEB_CONCURRENCY:-2}"
     assert image_environment(project)["WEB_CONCURRENCY"] == "2"
 
