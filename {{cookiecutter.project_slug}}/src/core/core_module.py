@@ -75,10 +75,10 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
         # asyncpg's own errors have no base class that projects on other databases could import.
         if not isinstance(error, (DBAPIError, OSError)) and not hasattr(error, "sqlstate"):
             raise
-        url = config.engine.url.render_as_string(hide_password=True)
         reason = str(getattr(error, "orig", error)) or "no answer in time"
-        message = f"cannot create the tables in {url} ({reason}); see the README on settings"
-        raise ConnectionError(message) from None
+        # A URL's repr hides the password.
+        message = f"cannot create the tables in {config.engine.url!r} ({reason})"
+        raise ConnectionError(f"{message}; see the README on settings") from None
     try:
         yield
     finally:

@@ -8,24 +8,24 @@ import logging
 import re
 import sys
 import traceback
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 import structlog
-from fastapi.exceptions import ValidationException
-from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
-from sqlalchemy.exc import StatementError
 from structlog.types import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
 
 LogFormat = Literal["auto", "json", "text"]
 
-#: The packages of the drivers, whose messages quote values of rows and parameters.
-DRIVERS = ("aiomysql", "asyncpg", "pymysql", "sqlalchemy", "sqlite3")
-#: Such a value, after the word that introduces it. The rest of the line goes too.
-VALUE = re.compile(r"(query argument \$\d+:) .*|(entry|value:?|in|near|:) ['\"].*")
-#: Python's own words, which tools look for.
-CAUSE = "\n\nThe above exception was the direct cause of the following exception:\n\n"
-CONTEXT = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
+# A driver's message ends at SQLAlchemy's own lines, at the next traceback or in the text's end.
+DRIVER = r"^[ |]*(?:aiomysql|asyncpg|pymysql|sqlalchemy|sqlite3)\.\S+: "
+END = r"\n[ |]*(?:\[SQL: |\+-|\n[ |]*(?:The above|During handling))|\Z"
+#: PostgreSQL's DETAIL, which has the whole row, is on the lines after the message's first.
+FURTHER_LINES = re.compile(rf"({DRIVER}.*)\n(?s:.*?)(?={END})", re.MULTILINE)
+#: A value in the first line comes after one of these words. The rest of the line goes too.
+WORD = r"query argument \$\d+:|(?:entry|value|in|near|:)(?::?)(?= ['\"])"
+VALUE = re.compile(rf"({DRIVER}.*?(?:{WORD})) .*", re.MULTILINE)
+#: The values that SQLAlchemy, pydantic and FastAPI quote.
+INPUT = re.compile(r"(\[parameters:|input_value=|'input':).*")
 stamp = structlog.processors.TimeStamper(fmt="iso")
 
 
@@ -82,50 +82,30 @@ def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLo
 
 
 def format_exception(exc_info: ExcInfo) -> str:
-    """Format a traceback as Python does, but with `describe` for the messages."""
-    return _format(exc_info[1])
-
-
-def _format(error: BaseException) -> str:
-    before = ""
-    if error.__cause__:
-        before = _format(error.__cause__) + CAUSE
-    elif error.__context__ and not error.__suppress_context__:
-        before = _format(error.__context__) + CONTEXT
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    notes = getattr(error, "__notes__", ())
-    parts = map(_format, getattr(error, "exceptions", ()))
-    lines = [f"{name}: {describe(error)}", *notes, *parts]
-    return f"{before}Traceback (most recent call last):\n{frames}" + "\n".join(lines)
+    """Format a traceback as Python does, without values of rows and inputs."""
+    return _scrub(traceback.format_exception(exc_info[1]))
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's message without the values that drivers and pydantic quote."""
-    if isinstance(error, (ValidationError, ValidationException)):
-        reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        return "; ".join(reasons)
-    if isinstance(error, StatementError) and error.orig is not None:
-        return f"{describe(error.orig)}\n[SQL: {error.statement}]"
-    if type(error).__module__.partition(".")[0] not in DRIVERS:
-        return str(error)
-    # PostgreSQL's DETAIL, which has the whole row, is on the next line.
-    return VALUE.sub(r"\1\2 ...", str(error).partition("\n")[0])
+    """Return an error's class and message, without values of rows and inputs."""
+    return _scrub(traceback.format_exception_only(error))
+
+
+def _scrub(lines: list[str]) -> str:
+    text = "".join(lines).rstrip()
+    for pattern in (FURTHER_LINES, VALUE, INPUT):
+        text = pattern.sub(r"\1 ...", text)
+    return text
 
 
 def _rendering(log_format: LogFormat) -> list[Processor]:
     terminal = sys.stderr.isatty()
-    if log_format == "json" or (log_format == "auto" and not terminal):
-        return [
-            structlog.processors.ExceptionRenderer(format_exception),
-            structlog.processors.JSONRenderer(_to_json),
-        ]
-    # structlog's own tracebacks show the values of variables, secrets among them.
-    return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=_print_exception)]
-
-
-def _print_exception(file: TextIO, exc_info: ExcInfo) -> None:
-    file.write("\n" + format_exception(exc_info))
+    renderer: Processor = structlog.processors.JSONRenderer(_to_json)
+    if log_format == "text" or (log_format == "auto" and terminal):
+        # structlog's own tracebacks show the values of variables, secrets among them.
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)
+    return [structlog.processors.ExceptionRenderer(format_exception), renderer]
 
 
 def _to_json(event: EventDict, **options: Any) -> str:
