@@ -1,19 +1,10 @@
-#: The numbers of MySQL's and MariaDB's errors.
-RULES = {
-    "1062": UNIQUE,
-    "1586": UNIQUE,
-    "3819": CHECK,
-    "4025": CHECK,
-    "1048": NOT_NULL,
-    "1364": NOT_NULL,
-    "1264": OUT_OF_RANGE,
-    "1406": OUT_OF_RANGE,
-    "1690": OUT_OF_RANGE,
-    "1216": MISSING,
-    "1452": MISSING,
-    "1217": REFERRED,
-    "1451": REFERRED,
-}
+# The numbers of MySQL's and MariaDB's errors.
+UNIQUE = r"1062|1586"
+CHECK = r"3819|4025"
+NOT_NULL = r"1048|1364"
+OUT_OF_RANGE = r"1264|1406|1690"
+MISSING = r"1216|1452"
+REFERRED = r"1217|1451"
 UNAVAILABLE = (
     # No access, no such database, too many connections, shutting down, out of disk or memory.
     r"1021|1037|104[014579]|1053|1129|1130|1203|1226|1698"

@@ -1,18 +1,12 @@
-#: PostgreSQL's SQLSTATEs, some followed by the statement's verb.
-RULES = {
-    "23505": UNIQUE,
-    "23P01": UNIQUE,
-    "23514": CHECK,
-    "23502": NOT_NULL,
-    "22001": OUT_OF_RANGE,
-    "22003": OUT_OF_RANGE,
-    "22008": OUT_OF_RANGE,
-    "23503": EITHER,
-    "23503 INSERT INTO": MISSING,
-    "23503 UPDATE": MISSING,
-    "23503 DELETE FROM": REFERRED,
-    "23001": REFERRED,
-}
+# PostgreSQL's SQLSTATEs. A reference's is followed by the statement, if that is known.
+UNIQUE = r"23505|23P01"
+CHECK = r"23514"
+NOT_NULL = r"23502"
+OUT_OF_RANGE = r"2200[138]"
+MISSING = r"23503 (INSERT|UPDATE)"
+REFERRED = r"23001|23503 DELETE"
+# A deferred constraint fails at COMMIT.
+EITHER = r"23503"
 UNAVAILABLE = (
     # Connection, authorization, rollback, resources, intervention (a timeout, a shutdown), system.
     r"(08|28|40|53|57|58)\w{3}"

@@ -25,6 +25,8 @@ from structlog.contextvars import get_contextvars
 from .http.database_errors import explain, is_unavailable
 from .logs import describe
 
+Headers = Mapping[str, str] | None
+
 logger = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,12 +69,7 @@ class ProblemError(HTTPException):
     """
 
     def __init__(
-        self,
-        status: int,
-        detail: str | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        **members: Any,
+        self, status: int, detail: str | None = None, *, headers: Headers = None, **members: Any
     ) -> None:
         super().__init__(status, detail, headers)
         self.members = members
@@ -89,10 +86,7 @@ class ProblemResponse(JSONResponse):
 
 
 def problem(
-    status: int,
-    detail: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    **members: Any,
+    status: int, detail: str | None = None, headers: Headers = None, **members: Any
 ) -> ProblemResponse:
     """Create an error response.
 
@@ -197,9 +191,7 @@ def _from_http_exception(request: Request, error: StarletteHTTPException) -> Res
     return response
 
 
-def _respond(
-    status: int, members: Mapping[str, Any], headers: Mapping[str, str] | None
-) -> ProblemResponse:
+def _respond(status: int, members: Mapping[Any, Any], headers: Headers) -> ProblemResponse:
     body = {"type": "about:blank", "title": _title(status), **members, "status": status}
     if body.get("detail") in (None, responses.get(status)):
         body.pop("detail", None)

@@ -12,18 +12,19 @@ from typing import Any, Literal
 
 import structlog
 from pydantic_core import PydanticSerializationError, to_json
+from structlog.contextvars import merge_contextvars
 from structlog.types import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
 
 LogFormat = Literal["auto", "json", "text"]
 
-# A driver's message ends at SQLAlchemy's own lines, at the next traceback or in the text's end.
+# In a traceback, "|" and "+-" frame the errors of a group.
 DRIVER = r"^[ |]*(?:aiomysql|asyncpg|pymysql|sqlalchemy|sqlite3)\.\S+: "
+#: The words in front of a value.
+WORD = r"query argument \$\d+:|(?:entry|value:?|in|near|:)(?= ['\"])"
 END = r"\n[ |]*(?:\[SQL: |\+-|\n[ |]*(?:The above|During handling))|\Z"
-#: PostgreSQL's DETAIL, which has the whole row, is on the lines after the message's first.
-FURTHER_LINES = re.compile(rf"({DRIVER}.*)\n(?s:.*?)(?={END})", re.MULTILINE)
-#: A value in the first line comes after one of these words. The rest of the line goes too.
-WORD = r"query argument \$\d+:|(?:entry|value|in|near|:)(?::?)(?= ['\"])"
-VALUE = re.compile(rf"({DRIVER}.*?(?:{WORD})) .*", re.MULTILINE)
+#: A driver's message, of which one line without a value stays. PostgreSQL's DETAIL, which has the
+#: whole row, is on the next.
+MESSAGE = re.compile(rf"({DRIVER}.*?(?:{WORD}|$))(?!{END})(?s:.+?)(?={END})", re.MULTILINE)
 #: The values that SQLAlchemy, pydantic and FastAPI quote.
 INPUT = re.compile(r"(\[parameters:|input_value=|'input':).*")
 stamp = structlog.processors.TimeStamper(fmt="iso")
@@ -39,24 +40,19 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         log_format: `json` for one line of JSON for each event, `text` for people, `auto` for text
             on a terminal and JSON elsewhere.
     """
-    formatter = structlog.stdlib.ProcessorFormatter
-    common: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        _drop_colors,
-        stamp,
-    ]
+    stdlib = structlog.stdlib
+    formatter = stdlib.ProcessorFormatter
+    common: list[Processor] = [merge_contextvars, stdlib.add_log_level, stdlib.add_logger_name]
+    common += [stdlib.ExtraAdder(), _drop_colors, stamp]
     rendering = [formatter.remove_processors_meta, *_rendering(log_format)]
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(processors=rendering, foreign_pre_chain=common))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *common, formatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[stdlib.filter_by_level, *common, formatter.wrap_for_formatter],
+        logger_factory=stdlib.LoggerFactory(),
+        wrapper_class=stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     _tame_libraries()
@@ -71,11 +67,11 @@ def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLo
         level: as for `configure_logging`.
         log_format: as for `configure_logging`.
     """
-    merge: Processor = structlog.contextvars.merge_contextvars
+    processors: list[Processor] = [merge_contextvars, structlog.processors.add_log_level, stamp]
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(sys.stderr),
-        processors=[merge, structlog.processors.add_log_level, stamp, *_rendering(log_format)],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        [*processors, *_rendering(log_format)],
+        structlog.make_filtering_bound_logger(level),
     )
     # The name since 0.1.0, by which people find these entries.
     return logger.bind(logger="src.core.middleware")
@@ -92,10 +88,7 @@ def describe(error: BaseException) -> str:
 
 
 def _scrub(lines: list[str]) -> str:
-    text = "".join(lines).rstrip()
-    for pattern in (FURTHER_LINES, VALUE, INPUT):
-        text = pattern.sub(r"\1 ...", text)
-    return text
+    return INPUT.sub(r"\1 ...", MESSAGE.sub(r"\1 ...", "".join(lines).rstrip()))
 
 
 def _rendering(log_format: LogFormat) -> list[Processor]:

@@ -13,37 +13,37 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from src.core.database import Base
 
-#: Status, detail, and the reason for each field that the constraint covers.
-UNIQUE = (409, "A value that must be unique already exists.", "This value already exists.")
-CHECK = (409, "A value breaks a rule of the database.", "This value breaks a rule.")
-NOT_NULL = (422, "A required value is missing.", "This value is required.")
-OUT_OF_RANGE = (422, "A value is out of range.", "")
-MISSING = (409, "This refers to something that does not exist.", "This does not exist.")
-REFERRED = (409, "Something else still refers to this.", "")
-{% if cookiecutter.database != "mysql" %}
-# A deferred constraint fails at COMMIT.
-EITHER = (409, "Something else refers to this, or this to something that does not exist.", "")
-{% endif %}
-STATEMENT = re.compile(
-    r"\b(INSERT INTO|UPDATE|DELETE FROM) (?:[`\"\w]+\.)?[`\"]?(\w+)", re.IGNORECASE
-)
 {% include "database/" ~ cookiecutter.database ~ "/database_errors.py" %}
+
+
+#: Codes, status, detail, and the reason for each field that the constraint covers.
+RULES = (
+    (UNIQUE, 409, "A value that must be unique already exists.", "This value already exists."),
+    (CHECK, 409, "A value breaks a rule of the database.", "This value breaks a rule."),
+    (NOT_NULL, 422, "A required value is missing.", "This value is required."),
+    (OUT_OF_RANGE, 422, "A value is out of range.", ""),
+    (MISSING, 409, "This refers to something that does not exist.", "This does not exist."),
+    (REFERRED, 409, "Something else still refers to this.", ""),
+{% if cookiecutter.database != "mysql" %}
+    (EITHER, 409, "Something else refers to this, or this to something that does not exist.", ""),
+{% endif %}
+)
+STATEMENT = re.compile(r"(?i)\b(INSERT INTO|UPDATE|DELETE FROM) (?:[`\"\w]+\.)?[`\"]?(\w+)")
 
 
 def explain(error: BaseException) -> dict[str, Any] | None:
     """Return the arguments of `problem` for an error that a client's values caused."""
     if isinstance(error, StaleDataError):
         return {"status": 409, "detail": "This was changed or removed at the same time."}
-    code = read_code(error)
     found = STATEMENT.search(getattr(error, "statement", None) or "")
-    verb, table_name = (found[1].upper(), found[2]) if found else ("", "")
-    rule = RULES.get(f"{code} {verb}") or RULES.get(code)
-    if rule is None:
-        return None
-    status, detail, reason = rule
-    names = _find_fields(error, table_name) if reason and isinstance(error, DBAPIError) else []
-    errors = [{"detail": reason, "location": ["body", name]} for name in names]
-    return {"status": status, "detail": detail} | ({"errors": errors} if errors else {})
+    verb, table = found.groups() if found else ("", "")
+    code = f"{read_code(error)} {verb.upper()}"
+    for pattern, status, detail, reason in RULES:
+        if re.match(rf"({pattern})\b", code):
+            names = _find_fields(error, table) if reason and isinstance(error, DBAPIError) else []
+            errors = [{"detail": reason, "location": ["body", name]} for name in names]
+            return {"status": status, "detail": detail} | ({"errors": errors} if errors else {})
+    return None
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -73,11 +73,8 @@ def _find_fields(error: DBAPIError, table_name: str) -> list[str]:
 
 def _find_covered(table: Table, constraint: str) -> set[str]:
     """Find the columns of a constraint or an index."""
-    names: set[str] = set()
     items: list[Any] = [*table.constraints, *table.indexes]
-    for item in items:
-        if item.name == constraint:
-            names.update(column.name for column in item.columns)
-            # A CHECK may be text.
-            names.update(re.findall(r"\w+", str(getattr(item, "sqltext", ""))))
-    return names
+    found = [item for item in items if item.name == constraint]
+    # A CHECK may be text.
+    words = (re.findall(r"\w+", str(getattr(item, "sqltext", ""))) for item in found)
+    return {column.name for item in found for column in item.columns}.union(*words)

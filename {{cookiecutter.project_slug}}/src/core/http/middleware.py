@@ -1,4 +1,4 @@
-"""ASGI middleware: request ids and the request log, the time limit, the size limits."""
+"""ASGI middleware: request ids, the request log, and limits of time and size."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from structlog.types import FilteringBoundLogger
 
-from src.core.errors import respond_to, unavailable
+from src.core.errors import respond_to
 
 HEADER = "X-Request-ID"
 REQUEST_ID = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
@@ -22,18 +22,21 @@ MAX_PARAMETERS = 1000
 
 
 class RequestMiddleware:
-    """Give each request an id and a log entry, and turn unhandled errors into problems.
+    """Give each request an id, a log entry and a time limit, and turn errors into problems.
 
     The id is the caller's `X-Request-ID` if it is safe to log, else a new one.
 
     Args:
         app: the next ASGI app.
         logger: the logger of the request log.
+        seconds: the time until the response has to start. It may then take as long as it needs,
+            for example for a download or a stream of events.
     """
 
-    def __init__(self, app: ASGIApp, logger: FilteringBoundLogger) -> None:
+    def __init__(self, app: ASGIApp, logger: FilteringBoundLogger, seconds: float) -> None:
         self.app = app
         self.logger = logger
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,7 +63,7 @@ class RequestMiddleware:
 
         tokens = bind_contextvars(request_id=request_id)
         try:
-            await self.app(scope, receive, send_with_id)
+            await self._call_in_time(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001  # every error needs a response
             response = await respond_to(Request(scope, receive), error)
             if status is None:
@@ -69,6 +72,22 @@ class RequestMiddleware:
             if not is_logged:
                 self._log(scope, status, start)
             reset_contextvars(**tokens)
+
+    async def _call_in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limit = asyncio.timeout(self.seconds)
+
+        async def send_in_time(message: Message) -> None:
+            if not limit.expired():
+                limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with limit:
+                await self.app(scope, receive, send_in_time)
+        except TimeoutError as error:
+            if limit.expired():
+                error.args = ("REQUEST_TIMEOUT",)
+            raise
 
     def _log(self, scope: Scope, status: int | None, start: float) -> None:
         # A full disk or a closed pipe must not break responses.
@@ -81,39 +100,6 @@ class RequestMiddleware:
                 status=status,
                 duration_ms=round((time.perf_counter() - start) * 1000, 1),
             )
-
-
-class TimeLimitMiddleware:
-    """Stop a request and respond with 503 if its response doesn't start in time.
-
-    Args:
-        app: the next ASGI app.
-        seconds: the time until the response has to start. It may then take as long as it needs,
-            for example for a download or a stream of events.
-    """
-
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
-        self.app = app
-        self.seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limit = asyncio.timeout(self.seconds if scope["type"] == "http" else None)
-        is_started = False
-
-        async def send_in_time(message: Message) -> None:
-            nonlocal is_started
-            is_started = True
-            if not limit.expired():
-                limit.reschedule(None)
-            await send(message)
-
-        try:
-            async with limit:
-                await self.app(scope, receive, send_in_time)
-        except TimeoutError:
-            if is_started or not limit.expired():
-                raise
-            await unavailable(TimeoutError("REQUEST_TIMEOUT"))(scope, receive, send)
 
 
 class SizeLimitMiddleware:

@@ -7,21 +7,17 @@ from fastapi import FastAPI
 from src.core.errors import Problem, problems
 
 REFERENCE = "#/components/schemas/{model}"
-HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-ID": {
-        "description": "The id of the request, as in the log.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Location": {
-        "description": "The URL of the new resource.",
-        "schema": {"type": "string", "format": "uri-reference"},
-    },
-    "Retry-After": {
-        "description": "Seconds after which to try again.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    },
+
+
+def _header(description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "required": required, "schema": schema}
+
+
+URI = {"type": "string", "format": "uri-reference"}
+HEADERS = {
+    "X-Request-ID": _header("The id of the request, as in the log.", type="string"),
+    "Location": _header("The URL of the new resource.", required=False, **URI),
+    "Retry-After": _header("Seconds after which to try again.", type="integer", minimum=1),
 }
 #: The headers of a response with this status; others have the first one.
 HEADERS_OF = {"201": ["X-Request-ID", "Location"], "503": ["X-Request-ID", "Retry-After"]}
