@@ -50,6 +50,7 @@ DIFFER = {
         "requirements.txt",
         "src/config.py",
         "src/core/database/driver.py",
+        "src/core/http/database_errors.py",
         "src/core/settings.py",
         "tests/__init__.py",
         "tests/test_config.py",

@@ -70,7 +70,9 @@ def count_writers(connections: int) -> int:
 def prepare(engine: AsyncEngine, *, pre_ping: bool) -> None:
     """Have connections tested that were idle: SQLAlchemy's own pre-ping tests before each use."""
 
-    def check_idle(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    def check_idle(
+        connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object
+    ) -> None:
         if time.monotonic() - record.info.get("returned", time.monotonic()) > MAX_IDLE:
             try:
                 engine.dialect.do_ping(connection)

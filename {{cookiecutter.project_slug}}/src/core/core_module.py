@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from .database import DatabaseProvider
 from .errors import install_error_handlers
 from .http.health_controller import HealthController
-from .http.middleware import RequestMiddleware, SizeLimitMiddleware, TimeLimitMiddleware
+from .http.middleware import RequestMiddleware, SizeLimitMiddleware
 from .http.openapi import install_openapi
 from .logs import create_request_logger
 from .routing import order_routes
@@ -44,10 +44,9 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
     install_openapi(http_server)
     # The last one added is called first.
     http_server.add_middleware(SizeLimitMiddleware, max_body_bytes=settings.max_body_bytes)
-    http_server.add_middleware(TimeLimitMiddleware, seconds=settings.request_timeout)
-    http_server.add_middleware(
-        RequestMiddleware, logger=create_request_logger(settings.log_level, settings.log_format)
-    )
+    logger = create_request_logger(settings.log_level, settings.log_format)
+    seconds = settings.request_timeout
+    http_server.add_middleware(RequestMiddleware, logger=logger, seconds=seconds)
 
 
 def install(http_server: FastAPI) -> None:
@@ -65,23 +64,21 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
         ConnectionError: the database can't be used; the message has its address and the reason.
         ValueError: a route hides another one; the message names both.
     """
-    config: DatabaseProvider = http_server.state.config
-    settings: CoreSettings = http_server.state.settings
+    state = http_server.state
     order_routes(http_server)
     try:
-        if settings.db_create_all:
-            await config.create_all()
+        if state.settings.db_create_all:
+            await state.config.create_all()
     except Exception as error:
         # asyncpg's own errors have no base class that projects on other databases could import.
         if not isinstance(error, (DBAPIError, OSError)) and not hasattr(error, "sqlstate"):
             raise
-        url = config.engine.url.render_as_string(hide_password=True)
         reason = str(getattr(error, "orig", error)) or "no answer in time"
-        message = f"cannot create the tables in {url} ({reason}); see the README on settings"
-        raise ConnectionError(message) from None
+        # A URL's repr hides the password.
+        message = f"cannot create the tables in {state.config.engine.url!r} ({reason})"
+        raise ConnectionError(f"{message}; see the README on settings") from None
     try:
         yield
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(DISPOSE_TIMEOUT):
-                await config.dispose()
+            await asyncio.wait_for(state.config.dispose(), DISPOSE_TIMEOUT)

@@ -5,7 +5,7 @@ A response never shows SQL, parameters, paths or tracebacks.
 
 import json
 from collections.abc import Mapping
-from http import HTTPMethod, HTTPStatus
+from http import HTTPMethod
 from http.client import responses
 from inspect import iscoroutinefunction
 from typing import Any
@@ -24,6 +24,8 @@ from structlog.contextvars import get_contextvars
 
 from .http.database_errors import explain, is_unavailable
 from .logs import describe
+
+Headers = Mapping[str, str] | None
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -67,12 +69,7 @@ class ProblemError(HTTPException):
     """
 
     def __init__(
-        self,
-        status: int,
-        detail: str | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        **members: Any,
+        self, status: int, detail: str | None = None, *, headers: Headers = None, **members: Any
     ) -> None:
         super().__init__(status, detail, headers)
         self.members = members
@@ -89,10 +86,7 @@ class ProblemResponse(JSONResponse):
 
 
 def problem(
-    status: int,
-    detail: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    **members: Any,
+    status: int, detail: str | None = None, headers: Headers = None, **members: Any
 ) -> ProblemResponse:
     """Create an error response.
 
@@ -102,7 +96,7 @@ def problem(
         headers: further headers of the response.
         members: further members of the body, such as `errors`.
     """
-    return _respond(status, {"detail": detail} | members, headers)
+    return _respond(status, {"detail": detail, **members}, headers)
 
 
 def unavailable(error: BaseException) -> ProblemResponse:
@@ -138,16 +132,15 @@ async def respond_to(request: Request, error: Exception) -> Response:
     # async_db_request_handler makes a 500 of every error in a service, with the SQL as its detail.
     if isinstance(cause, Exception) and not isinstance(cause, StarletteHTTPException):
         error = cause
-        kinds = [kind for kind in type(error).__mro__ if kind in handlers and kind is not Exception]
-        if kinds:
-            return await _call(handlers[kinds[0]], request, error)
-    response = _explain(request, error)
-    if response is None:
-        logger.error("Unexpected error", exc_info=error)
-        if handler := handlers.get(500) or handlers.get(Exception):
-            return await _call(handler, request, error)
-        response = problem(500, request_id=get_contextvars().get("request_id"))
-    return response
+        for kind in type(error).__mro__:
+            if kind in handlers and kind is not Exception:
+                return await _call(handlers[kind], request, error)
+    if response := _explain(request, error):
+        return response
+    logger.error("Unexpected error", exc_info=error)
+    if handler := handlers.get(500) or handlers.get(Exception):
+        return await _call(handler, request, error)
+    return problem(500, request_id=get_contextvars().get("request_id"))
 
 
 async def _call(handler: Any, request: Request, error: Exception) -> Response:
@@ -160,9 +153,8 @@ async def _call(handler: Any, request: Request, error: Exception) -> Response:
 
 def _is_bare_500(error: Exception) -> bool:
     """Tell whether it is a 500 that doesn't describe itself for clients."""
-    if isinstance(error, ProblemError) or not isinstance(error, StarletteHTTPException):
-        return False
-    return error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    is_problem = isinstance(error, ProblemError)
+    return not is_problem and isinstance(error, StarletteHTTPException) and error.status_code == 500
 
 
 def _explain(request: Request, error: Exception) -> Response | None:
@@ -181,31 +173,26 @@ def _explain(request: Request, error: Exception) -> Response | None:
 
 
 def _from_http_exception(request: Request, error: StarletteHTTPException) -> Response:
-    if error.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+    if error.status_code in (204, 304):
         return Response(status_code=error.status_code, headers=error.headers)
     detail: Any = error.detail
     members = detail if isinstance(detail, Mapping) else {"detail": str(detail)}
-    if isinstance(error, ProblemError):
-        members = {**members, **error.members}
+    members = {**members, **getattr(error, "members", {})}
     response = _respond(error.status_code, members, error.headers)
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+    if error.status_code == 405:
         # Starlette names the methods of one route. Routes are asked because they may be a tree.
         scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
-        scopes = {method.value: {**scope, "method": method.value} for method in HTTPMethod}
-        allowed = [
-            method
-            for method, scope in scopes.items()
-            if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-        ]
+        routes, allowed = request.app.routes, []
+        for method in HTTPMethod:
+            scope["method"] = method.value
+            if any(route.matches(scope)[0] is Match.FULL for route in routes):
+                allowed.append(method.value)
         response.headers["Allow"] = ", ".join(allowed)
     return response
 
 
-def _respond(
-    status: int, members: Mapping[str, Any], headers: Mapping[str, str] | None
-) -> ProblemResponse:
-    body = {"type": "about:blank", "title": _title(status), "status": status}
-    body |= {**members, "status": status}
+def _respond(status: int, members: Mapping[Any, Any], headers: Headers) -> ProblemResponse:
+    body = {"type": "about:blank", "title": _title(status), **members, "status": status}
     if body.get("detail") in (None, responses.get(status)):
         body.pop("detail", None)
     return ProblemResponse(body, status, headers)

@@ -8,24 +8,25 @@ import logging
 import re
 import sys
 import traceback
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 import structlog
-from fastapi.exceptions import ValidationException
-from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
-from sqlalchemy.exc import StatementError
+from structlog.contextvars import merge_contextvars
 from structlog.types import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
 
 LogFormat = Literal["auto", "json", "text"]
 
-#: The packages of the drivers, whose messages quote values of rows and parameters.
-DRIVERS = ("aiomysql", "asyncpg", "pymysql", "sqlalchemy", "sqlite3")
-#: Such a value, after the word that introduces it. The rest of the line goes too.
-VALUE = re.compile(r"(query argument \$\d+:) .*|(entry|value:?|in|near|:) ['\"].*")
-#: Python's own words, which tools look for.
-CAUSE = "\n\nThe above exception was the direct cause of the following exception:\n\n"
-CONTEXT = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
+# In a traceback, "|" and "+-" frame the errors of a group.
+DRIVER = r"^[ |]*(?:aiomysql|asyncpg|pymysql|sqlalchemy|sqlite3)\.\S+: "
+#: The words in front of a value.
+WORD = r"query argument \$\d+:|(?:entry|value:?|in|near|:)(?= ['\"])"
+END = r"\n[ |]*(?:\[SQL: |\+-|\n[ |]*(?:The above|During handling))|\Z"
+#: A driver's message, of which one line without a value stays. PostgreSQL's DETAIL, which has the
+#: whole row, is on the next.
+MESSAGE = re.compile(rf"({DRIVER}.*?(?:{WORD}|$))(?!{END})(?s:.+?)(?={END})", re.MULTILINE)
+#: The values that SQLAlchemy, pydantic and FastAPI quote.
+INPUT = re.compile(r"(\[parameters:|input_value=|'input':).*")
 stamp = structlog.processors.TimeStamper(fmt="iso")
 
 
@@ -39,24 +40,19 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         log_format: `json` for one line of JSON for each event, `text` for people, `auto` for text
             on a terminal and JSON elsewhere.
     """
-    formatter = structlog.stdlib.ProcessorFormatter
-    common: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        _drop_colors,
-        stamp,
-    ]
+    stdlib = structlog.stdlib
+    formatter = stdlib.ProcessorFormatter
+    common: list[Processor] = [merge_contextvars, stdlib.add_log_level, stdlib.add_logger_name]
+    common += [stdlib.ExtraAdder(), _drop_colors, stamp]
     rendering = [formatter.remove_processors_meta, *_rendering(log_format)]
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(processors=rendering, foreign_pre_chain=common))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *common, formatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[stdlib.filter_by_level, *common, formatter.wrap_for_formatter],
+        logger_factory=stdlib.LoggerFactory(),
+        wrapper_class=stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     _tame_libraries()
@@ -71,61 +67,38 @@ def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLo
         level: as for `configure_logging`.
         log_format: as for `configure_logging`.
     """
-    merge: Processor = structlog.contextvars.merge_contextvars
+    processors: list[Processor] = [merge_contextvars, structlog.processors.add_log_level, stamp]
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(sys.stderr),
-        processors=[merge, structlog.processors.add_log_level, stamp, *_rendering(log_format)],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        [*processors, *_rendering(log_format)],
+        structlog.make_filtering_bound_logger(level),
     )
     # The name since 0.1.0, by which people find these entries.
     return logger.bind(logger="src.core.middleware")
 
 
 def format_exception(exc_info: ExcInfo) -> str:
-    """Format a traceback as Python does, but with `describe` for the messages."""
-    return _format(exc_info[1])
-
-
-def _format(error: BaseException) -> str:
-    before = ""
-    if error.__cause__:
-        before = _format(error.__cause__) + CAUSE
-    elif error.__context__ and not error.__suppress_context__:
-        before = _format(error.__context__) + CONTEXT
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    notes = getattr(error, "__notes__", ())
-    parts = map(_format, getattr(error, "exceptions", ()))
-    lines = [f"{name}: {describe(error)}", *notes, *parts]
-    return f"{before}Traceback (most recent call last):\n{frames}" + "\n".join(lines)
+    """Format a traceback as Python does, without values of rows and inputs."""
+    return _scrub(traceback.format_exception(exc_info[1]))
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's message without the values that drivers and pydantic quote."""
-    if isinstance(error, (ValidationError, ValidationException)):
-        reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        return "; ".join(reasons)
-    if isinstance(error, StatementError) and error.orig is not None:
-        return f"{describe(error.orig)}\n[SQL: {error.statement}]"
-    if type(error).__module__.partition(".")[0] not in DRIVERS:
-        return str(error)
-    # PostgreSQL's DETAIL, which has the whole row, is on the next line.
-    return VALUE.sub(r"\1\2 ...", str(error).partition("\n")[0])
+    """Return an error's class and message, without values of rows and inputs."""
+    return _scrub(traceback.format_exception_only(error))
+
+
+def _scrub(lines: list[str]) -> str:
+    return INPUT.sub(r"\1 ...", MESSAGE.sub(r"\1 ...", "".join(lines).rstrip()))
 
 
 def _rendering(log_format: LogFormat) -> list[Processor]:
     terminal = sys.stderr.isatty()
-    if log_format == "json" or (log_format == "auto" and not terminal):
-        return [
-            structlog.processors.ExceptionRenderer(format_exception),
-            structlog.processors.JSONRenderer(_to_json),
-        ]
-    # structlog's own tracebacks show the values of variables, secrets among them.
-    return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=_print_exception)]
-
-
-def _print_exception(file: TextIO, exc_info: ExcInfo) -> None:
-    file.write("\n" + format_exception(exc_info))
+    renderer: Processor = structlog.processors.JSONRenderer(_to_json)
+    if log_format == "text" or (log_format == "auto" and terminal):
+        # structlog's own tracebacks show the values of variables, secrets among them.
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)
+    return [structlog.processors.ExceptionRenderer(format_exception), renderer]
 
 
 def _to_json(event: EventDict, **options: Any) -> str:

@@ -28,35 +28,28 @@ def order_routes(http_server: FastAPI) -> None:
     comes before `get_stats` for `/orders/stats`.
 
     Raises:
-        ValueError: a route can't be moved because a router holds it, as since FastAPI 0.137; the
-            message names both routes.
+        ValueError: a route can't be moved, as since FastAPI 0.137; the message names both routes.
     """
-    routes = http_server.router.routes
-    ordered: list[Any] = []
-    for route in list(getattr(routing, "iter_route_contexts", iter)(routes)):
-        hiding = next((earlier for earlier in ordered if _hides(earlier, route)), None)
-        if hiding is None:
-            ordered.append(route)
-            continue
-        ordered.insert(ordered.index(hiding), route)
-        # Since FastAPI 0.137, the items are views on the routes.
-        moved, behind = (getattr(each, "original_route", each) for each in (route, hiding))
-        if moved not in routes or behind not in routes:
+    routes: list[Any] = http_server.router.routes
+    # Since FastAPI 0.137, the items are views on the routes.
+    views = getattr(routing, "iter_route_contexts", None)
+    listed = list(views(routes)) if views else routes
+    for index, route in enumerate(listed):
+        hiding = next((i for i in range(index) if _hides(listed[i], route)), None)
+        if hiding is not None and views:
+            earlier = listed[hiding]
             message = (
-                f"{hiding.path} ({hiding.name}) takes the requests of {route.path} ({route.name}): "
-                f"rename {route.name}, since PyNest registers methods in the order of their names"
+                f"{earlier.path} ({earlier.name}) takes the requests of {route.path} "
+                f"({route.name}): rename {route.name}, since PyNest sorts methods by name"
             )
             raise ValueError(message)
-        routes.remove(moved)
-        routes.insert(routes.index(behind), moved)
+        if hiding is not None:
+            listed.insert(hiding, listed.pop(index))
 
 
 def _hides(earlier: Any, route: Any) -> bool:
     """Tell whether `earlier` takes all requests of `route`, and also others."""
-    methods = [set(getattr(each, "methods", None) or ()) for each in (earlier, route)]
-    return (
-        "{" in earlier.path
-        and bool(methods[0] & methods[1])
-        and earlier.path_regex.match(route.path) is not None
-        and route.path_regex.match(earlier.path) is None
-    )
+    methods, others = (set(getattr(each, "methods", None) or ()) for each in (earlier, route))
+    if "{" not in earlier.path or methods.isdisjoint(others):
+        return False
+    return bool(earlier.path_regex.match(route.path) and not route.path_regex.match(earlier.path))

@@ -7,7 +7,6 @@ from fastapi import Request
 from nest.core import Controller, Get
 from pydantic import BaseModel
 
-from src.core.database import DatabaseProvider
 from src.core.errors import ProblemResponse, unavailable
 
 
@@ -22,7 +21,7 @@ class HealthController:
     """`/health/live` checks the process, `/health/ready` its database too."""
 
     def __init__(self) -> None:
-        self.check: asyncio.Task[Exception | None] | None = None
+        self.check: asyncio.Future[list[BaseException | None]] | None = None
 
     @Get("/live", response_model=Health)
     async def get_live(self) -> Health:
@@ -33,18 +32,10 @@ class HealthController:
         timeout = request.app.state.settings.health_timeout
         # All requests share one check: each opens a connection, and anybody may ask.
         if self.check is None or self.check.done():
-            self.check = asyncio.create_task(_check(request.app.state.config, timeout))
+            ping = asyncio.wait_for(request.app.state.config.ping(), timeout)
+            self.check = asyncio.gather(ping, return_exceptions=True)
         check = self.check
         # Not wait_for: it would cancel the others' check, and wait for a connection that hangs.
         await asyncio.wait({check}, timeout=timeout)
-        error = check.result() if check.done() else TimeoutError("HEALTH_TIMEOUT")
+        [error] = check.result() if check.done() else [TimeoutError("HEALTH_TIMEOUT")]
         return unavailable(error) if error else Health()
-
-
-async def _check(config: DatabaseProvider, seconds: float) -> Exception | None:
-    try:
-        async with asyncio.timeout(seconds):
-            await config.ping()
-    except Exception as error:  # noqa: BLE001  # drivers' errors have no common class
-        return error
-    return None

@@ -1,4 +1,4 @@
-"""ASGI middleware: request ids and the request log, the time limit, the size limits."""
+"""ASGI middleware: request ids, the request log, and limits of time and size."""
 
 import asyncio
 import re
@@ -8,39 +8,44 @@ from random import getrandbits
 from urllib.parse import quote
 
 from fastapi import HTTPException, Request
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from structlog.types import FilteringBoundLogger
 
-from src.core.errors import respond_to, unavailable
+from src.core.errors import respond_to
 
-HEADER = b"x-request-id"
-REQUEST_ID = re.compile(rb"[\w.:@/+=-]{1,128}")
+HEADER = "X-Request-ID"
+REQUEST_ID = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
 #: FastAPI takes a second to parse 5,000 parameters, and four seconds for 10,000.
 MAX_PARAMETERS = 1000
 
 
 class RequestMiddleware:
-    """Give each request an id and a log entry, and turn unhandled errors into problems.
+    """Give each request an id, a log entry and a time limit, and turn errors into problems.
 
     The id is the caller's `X-Request-ID` if it is safe to log, else a new one.
 
     Args:
         app: the next ASGI app.
         logger: the logger of the request log.
+        seconds: the time until the response has to start. It may then take as long as it needs,
+            for example for a download or a stream of events.
     """
 
-    def __init__(self, app: ASGIApp, logger: FilteringBoundLogger) -> None:
+    def __init__(self, app: ASGIApp, logger: FilteringBoundLogger, seconds: float) -> None:
         self.app = app
         self.logger = logger
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         start = time.perf_counter()
-        given = _header(scope, HEADER)
-        request_id = given.decode() if REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+        request_id = Headers(scope=scope).get(HEADER, "")
+        if not REQUEST_ID.fullmatch(request_id):
+            request_id = f"{getrandbits(128):032x}"
         status: int | None = None
         is_logged = False
 
@@ -49,8 +54,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 # int: an HTTPStatus would be logged by its name.
                 status = int(message["status"])
-                headers = [header for header in message["headers"] if header[0] != HEADER]
-                message["headers"] = [*headers, (HEADER, request_id.encode())]
+                MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
             # Background tasks run after the last chunk, so the end of the app is too late.
             if message["type"] == "http.response.body" and not message.get("more_body"):
@@ -59,7 +63,7 @@ class RequestMiddleware:
 
         tokens = bind_contextvars(request_id=request_id)
         try:
-            await self.app(scope, receive, send_with_id)
+            await self._call_in_time(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001  # every error needs a response
             response = await respond_to(Request(scope, receive), error)
             if status is None:
@@ -68,6 +72,22 @@ class RequestMiddleware:
             if not is_logged:
                 self._log(scope, status, start)
             reset_contextvars(**tokens)
+
+    async def _call_in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limit = asyncio.timeout(self.seconds)
+
+        async def send_in_time(message: Message) -> None:
+            if not limit.expired():
+                limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with limit:
+                await self.app(scope, receive, send_in_time)
+        except TimeoutError as error:
+            if limit.expired():
+                error.args = ("REQUEST_TIMEOUT",)
+            raise
 
     def _log(self, scope: Scope, status: int | None, start: float) -> None:
         # A full disk or a closed pipe must not break responses.
@@ -80,39 +100,6 @@ class RequestMiddleware:
                 status=status,
                 duration_ms=round((time.perf_counter() - start) * 1000, 1),
             )
-
-
-class TimeLimitMiddleware:
-    """Stop a request and respond with 503 if its response doesn't start in time.
-
-    Args:
-        app: the next ASGI app.
-        seconds: the time until the response has to start. It may then take as long as it needs,
-            for example for a download or a stream of events.
-    """
-
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
-        self.app = app
-        self.seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limit = asyncio.timeout(self.seconds if scope["type"] == "http" else None)
-        is_started = False
-
-        async def send_in_time(message: Message) -> None:
-            nonlocal is_started
-            if not is_started and not limit.expired():
-                limit.reschedule(None)
-            is_started = True
-            await send(message)
-
-        try:
-            async with limit:
-                await self.app(scope, receive, send_in_time)
-        except TimeoutError:
-            if is_started or not limit.expired():
-                raise
-            await unavailable(TimeoutError("REQUEST_TIMEOUT"))(scope, receive, send)
 
 
 class SizeLimitMiddleware:
@@ -128,24 +115,10 @@ class SizeLimitMiddleware:
         self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
-                raise HTTPException(414, "The query has too many parameters.")
-            length = _header(scope, b"content-length")
-            if not length:
-                receive = self._limited(receive)
-            elif not length.isdigit():
-                raise HTTPException(400, "Content-Length has to be a number.")
-            # Servers pass on any number of digits, and int() raises above 4,300.
-            elif int(length.lstrip(b"0")[:19] or b"0") > self.max_body_bytes:
-                raise HTTPException(413)
-        await self.app(scope, receive, send)
-
-    def _limited(self, receive: Receive) -> Receive:
-        """Count the bytes of a body that didn't announce its length."""
         received = 0
 
         async def receive_limited() -> Message:
+            """Count the bytes, since a body may not announce its length."""
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
@@ -153,9 +126,13 @@ class SizeLimitMiddleware:
                 raise HTTPException(413)
             return message
 
-        return receive_limited
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    """Return a request header, or nothing. ASGI servers send names in lower case."""
-    return next((value for key, value in scope["headers"] if key == name), b"")
+        if scope["type"] == "http":
+            if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+                raise HTTPException(414, "The query has too many parameters.")
+            length = Headers(scope=scope).get("Content-Length", "0")
+            if not length.isdecimal():
+                raise HTTPException(400, "Content-Length has to be a number.")
+            # Servers pass on any number of digits, and int() raises above 4,300.
+            if int(length.lstrip("0")[:19] or 0) > self.max_body_bytes:
+                raise HTTPException(413)
+        await self.app(scope, receive_limited, send)

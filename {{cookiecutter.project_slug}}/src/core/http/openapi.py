@@ -4,26 +4,23 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from src.core.errors import MEDIA_TYPE, SCHEMA, Problem, problems
+from src.core.errors import Problem, problems
 
-HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-ID": {
-        "description": "The id of the request, as in the log.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Location": {
-        "description": "The URL of the new resource.",
-        "schema": {"type": "string", "format": "uri-reference"},
-    },
-    "Retry-After": {
-        "description": "Seconds after which to try again.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    },
+REFERENCE = "#/components/schemas/{model}"
+
+
+def _header(description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "required": required, "schema": schema}
+
+
+URI = {"type": "string", "format": "uri-reference"}
+HEADERS = {
+    "X-Request-ID": _header("The id of the request, as in the log.", type="string"),
+    "Location": _header("The URL of the new resource.", required=False, **URI),
+    "Retry-After": _header("Seconds after which to try again.", type="integer", minimum=1),
 }
-#: The header of a response with this status, in addition to `X-Request-ID`.
-HEADER_OF = {"201": "Location", "503": "Retry-After"}
+#: The headers of a response with this status; others have the first one.
+HEADERS_OF = {"201": ["X-Request-ID", "Location"], "503": ["X-Request-ID", "Retry-After"]}
 
 
 def install_openapi(http_server: FastAPI) -> None:
@@ -35,40 +32,30 @@ def install_openapi(http_server: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         # FastAPI returns the same dictionary each time.
         if "Problem" not in schemas:
-            _replace_schemas(schemas)
+            schemas["Problem"] = Problem.model_json_schema(ref_template=REFERENCE)
+            schemas.update(schemas["Problem"].pop("$defs"))
+            # FastAPI's own form of errors.
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
             document["components"]["headers"] = HEADERS
             for operations in document["paths"].values():
                 for operation in operations.values():
-                    _extend_responses(operation)
+                    operation["responses"] = _extend(operation)
         return document
 
     # FastAPI documents this as the way to extend the schema.
     http_server.openapi = openapi  # type: ignore[method-assign]
 
 
-def _replace_schemas(schemas: dict[str, Any]) -> None:
-    """Replace FastAPI's own validation errors with problems."""
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs"))
-    schemas["Problem"] = schema
-
-
-def _extend_responses(operation: dict[str, Any]) -> None:
-    statuses = [503]
-    if "422" in operation["responses"]:
-        statuses += [422]
-    if "requestBody" in operation:
-        statuses += [400, 413]
+def _extend(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return an operation's responses with all errors, and each response's headers."""
     responses = operation["responses"]
+    statuses = [400, 413, 503] if "requestBody" in operation else [503]
+    statuses += [422] if "422" in responses else []
     responses |= {str(status): response for status, response in problems(*statuses).items()}
-    responses["default"] = {
-        "description": "Any other error",
-        "content": {MEDIA_TYPE: {"schema": SCHEMA}},
-    }
+    responses["default"] = problems(500)[500] | {"description": "Any other error"}
     for status, response in responses.items():
-        names = ["X-Request-ID", *filter(None, [HEADER_OF.get(status)])]
-        references = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-        response["headers"] = references | response.get("headers", {})
-    operation["responses"] = dict(sorted(responses.items()))
+        for name in HEADERS_OF.get(status, ["X-Request-ID"]):
+            reference = {"$ref": f"#/components/headers/{name}"}
+            response.setdefault("headers", {}).setdefault(name, reference)
+    return dict(sorted(responses.items()))
