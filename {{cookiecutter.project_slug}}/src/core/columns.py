@@ -4,16 +4,15 @@ SQLAlchemy's String, Text, Integer, BigInteger, Double, Boolean and Date do.
 """
 
 import datetime as dt
-import decimal
 import json
 import sys
 import uuid
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.types import TypeEngine
 
 MYSQL = ("mysql", "mariadb")
 
@@ -30,19 +29,17 @@ class DateTime(sa.TypeDecorator[dt.datetime]):
 
     def process_bind_param(self, value: dt.datetime | None, _: sa.Dialect) -> dt.datetime | None:
         """Convert to UTC: SQLite and MySQL store no offset."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
+        if value and not value.tzinfo:
             message = f"{value!r} has no time zone"
             raise ValueError(message)
-        return value.astimezone(dt.UTC)
+        return value and value.astimezone(dt.UTC)
 
     def process_result_value(self, value: dt.datetime | None, _: sa.Dialect) -> dt.datetime | None:
         """Add the time zone that SQLite and MySQL don't store."""
         return value and value.replace(tzinfo=dt.UTC)
 
 
-class Numeric(sa.TypeDecorator[decimal.Decimal]):
+class Numeric(sa.TypeDecorator[Decimal]):
     """An exact decimal number of at most 15 digits: `Numeric(12, 2)` has 10 before the point."""
 
     impl = sa.Numeric
@@ -50,26 +47,20 @@ class Numeric(sa.TypeDecorator[decimal.Decimal]):
 
     def __init__(self, precision: int, scale: int) -> None:
         if precision > sys.float_info.dig:
-            message = (
-                f"precision {precision}: SQLite keeps no more than {sys.float_info.dig} digits"
-            )
+            message = f"precision {precision}: SQLite keeps no more than 15 digits"
             raise ValueError(message)
         super().__init__(precision, scale)
-        self.precision = precision
-        self.scale = scale
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """Read floats from SQLite, which has no decimal numbers: 15 of their digits are exact."""
         if dialect.name == "sqlite":
             return sa.Numeric(self.precision, self.scale, asdecimal=False)
         return super().load_dialect_impl(dialect)
 
-    def process_result_value(self, value: Any, _: sa.Dialect) -> decimal.Decimal | None:
+    def process_result_value(self, value: Any, _: sa.Dialect) -> Decimal | None:
         """Convert SQLite's float back to a Decimal."""
-        if value is None:
-            return None
-        step = decimal.Decimal(1).scaleb(-self.scale)
-        return decimal.Decimal(str(value)).quantize(step, decimal.ROUND_HALF_UP)
+        step = Decimal(1).scaleb(-self.scale)
+        return None if value is None else Decimal(str(value)).quantize(step, ROUND_HALF_UP)
 
 
 class Uuid(sa.TypeDecorator[uuid.UUID]):

@@ -10,19 +10,17 @@ import decimal
 import inspect
 import json
 import re
-import sys
 import types
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
-from pydantic import GetCoreSchemaHandler as CoreHandler
-from pydantic import GetJsonSchemaHandler as JsonHandler
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+from pydantic.types import Strict, StringConstraints
+from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 #: The largest value of 32 bits.
 MAX_INTEGER = 2**31 - 1
@@ -31,87 +29,77 @@ MIN_TIME = dt.datetime(1000, 1, 1, tzinfo=dt.UTC)
 MAX_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
 #: MariaDB's functions accept JSON that is nested 32 deep.
 MAX_DEPTH = 30
+JSON_TYPES = (str, int, float, list, dict, type(None))
 #: JSON Schema's names of bounds, by pydantic's for those that it checks with a function.
-BOUNDS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "ge": ("minimum", max),
-    "gt": ("exclusiveMinimum", max),
-    "le": ("maximum", min),
-    "lt": ("exclusiveMaximum", min),
-    "multiple_of": ("multipleOf", max),
-}
+LOWER = {"ge": "minimum", "gt": "exclusiveMinimum"}
+UPPER = {"le": "maximum", "lt": "exclusiveMaximum", "multiple_of": "multipleOf"}
 
 
 class Check:
-    """A part of a type that input passes, and that an `OutputModel` leaves out.
+    """The constraints of a type, as `Field` takes them; an `OutputModel` leaves them out.
 
-    Args:
-        before: reads the value of a body before pydantic does.
-        constraints: as `Field` takes them. Those of a field itself win, as in
-            `x: Integer = Field(ge=1)`; with a `Field` here, pydantic would ignore the field's.
+    Those of a field itself win, as in `x: Integer = Field(ge=1)`. If the type had a `Field`, pydantic
+    would ignore the field's constraints.
     """
 
-    def __init__(self, before: Callable[[Any], Any] | None = None, **constraints: Any) -> None:
-        self.before = before
+    def __init__(self, **constraints: Any) -> None:
         self.constraints = constraints
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: CoreHandler) -> CoreSchema:
-        schema: Any = {**self.constraints, **handler(source)}
-        if self.before:
-            schema = core_schema.no_info_before_validator_function(self.before, schema)
-        return schema  # type: ignore[no-any-return]
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return {**self.constraints, **handler(source)}
 
 
-class Form(Check):
-    """The text in a body for a value that JSON has no type for.
+class Before(BeforeValidator):
+    """Read the value of a body before pydantic does; an `OutputModel` leaves this out."""
+
+
+class Form:
+    """The text that a body has for a value of which JSON has no type.
 
     Args:
-        kind: the type of the value in Python.
-        document: the text in JSON Schema, with a `pattern` and `examples`.
-        constraints: as for a `Check`.
+        pattern: the regular expression of the text.
+        example: a text, for the documentation and for error messages.
+        keywords: more keywords of JSON Schema, such as `format`.
     """
 
-    def __init__(self, kind: type, document: dict[str, Any], **constraints: Any) -> None:
-        super().__init__(self._read, **constraints)
-        self.kind = kind
-        self.document = {"type": "string", **document}
+    def __init__(self, pattern: str, example: str, **keywords: str) -> None:
+        self.message = f'Input should be text such as "{example}"'
+        self.schema: Any = {"type": "string", "pattern": pattern, "examples": [example], **keywords}
 
     def _read(self, value: Any) -> Any:
-        text = value if isinstance(value, str) else ""
-        if not isinstance(value, self.kind) and not re.fullmatch(self.document["pattern"], text):
-            example = {"example": self.document["examples"][0]}
-            raise PydanticCustomError("form", 'Input should be text such as "{example}"', example)
+        is_text = isinstance(value, str) and re.fullmatch(self.schema["pattern"], value)
+        # Python's own types, such as a date, need no text.
+        if isinstance(value, str | float | int) and not is_text:
+            raise PydanticCustomError("form", self.message)
         return value
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: JsonHandler
-    ) -> dict[str, Any]:
-        """Document the text, and the bounds of a number in it."""
-        if self.kind is not decimal.Decimal:
-            return dict(self.document)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
+        """Document the text, and the bounds that a field adds."""
         found = handler(schema)
-        # pydantic itself would accept a number too, and documents its bounds there.
-        found |= next(iter(found.get("anyOf", ())), {})
-        names = (name for key, bound in BOUNDS.items() for name in (key, bound[0]))
-        return self.document | {name: float(found[name]) for name in names if name in found}
+        # pydantic would accept a number as a Decimal too, and documents bounds there.
+        return found.pop("anyOf", [{}])[0] | found | self.schema
 
 
 def name_bounds(schema: Any) -> None:
     """Give the bounds in a JSON schema their names, wherever in it they are."""
-    if isinstance(schema, list):
-        for part in schema:
-            name_bounds(part)
-    elif isinstance(schema, dict):
-        for key, (name, tighter) in BOUNDS.items():
+    if isinstance(schema, dict):
+        for key, name in (LOWER | UPPER).items():
             # A property may have the name of a bound; its value is a schema.
             if isinstance(schema.get(key), int | float | str):
                 # JSON Schema has no bounds of dates.
                 with suppress(ValueError):
                     bound = float(schema.pop(key))
-                    schema[name] = tighter(bound, schema.get(name, bound))
-        is_decimal = schema.get("pattern") == _DECIMAL["pattern"]
-        if is_decimal and max(schema.get("minimum", -1), schema.get("exclusiveMinimum", -1)) >= 0:
-            schema["pattern"] = schema["pattern"].replace("-?", "")
-        for part in schema.values():
+                    bounds = (bound, schema.get(name, bound))
+                    schema[name] = max(bounds) if key in LOWER else min(bounds)
+        is_decimal = schema.get("pattern") == _DECIMAL
+        if is_decimal and any(schema.get(name, -1) >= 0 for name in LOWER.values()):
+            schema["pattern"] = _DECIMAL.replace("-?", "")
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
             name_bounds(part)
 
 
@@ -134,15 +122,18 @@ def _round(value: decimal.Decimal) -> decimal.Decimal:
     return value
 
 
+def _fits(value: Any, depth: int) -> bool:
+    """Tell if a value is nested no deeper than this."""
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_fits(part, depth - 1) for part in parts)
+
+
 def _check_json(value: Any) -> Any:
-    if not isinstance(value, (dict, list)):
-        raise PydanticCustomError("json", "Input should be an object or an array")
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        parts = [each.values() if isinstance(each, dict) else each for each in level]
-        level = [part for each in parts for part in each if isinstance(part, (dict, list))]
-    if level:
-        raise PydanticCustomError("depth", f"Input should be nested {MAX_DEPTH} deep at most")
+    if not isinstance(value, dict | list) or not _fits(value, MAX_DEPTH):
+        message = f"Input should be an object or an array, nested {MAX_DEPTH} deep at most"
+        raise PydanticCustomError("json", message)
     # Python's parser accepts "NaN", "1e400" and half of a surrogate pair.
     with suppress(ValueError):
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
@@ -154,22 +145,19 @@ def _check_json(value: Any) -> Any:
 _INT64 = Field(json_schema_extra={"format": "int64"})
 
 #: The key of a row, in a path: 32 bits, or 64.
-Id = Annotated[int, Check(check_digits, ge=1, le=MAX_INTEGER)]
-Id64 = Annotated[int, _INT64, Check(check_digits, ge=1, lt=2**63)]
+Id = Annotated[int, Check(ge=1, le=MAX_INTEGER), Before(check_digits)]
+Id64 = Annotated[int, _INT64, Check(ge=1, lt=2**63), Before(check_digits)]
 
 #: The key of another row, in a body: 32 bits, or 64.
-Reference = Annotated[int, Check(_read_whole, strict=True, ge=1, le=MAX_INTEGER)]
-Reference64 = Annotated[int, _INT64, Check(_read_whole, strict=True, ge=1, lt=2**63)]
+Reference = Annotated[int, Check(strict=True, ge=1, le=MAX_INTEGER), Before(_read_whole)]
+Reference64 = Annotated[int, _INT64, Check(strict=True, ge=1, lt=2**63), Before(_read_whole)]
 
+_NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+#: The documentation page would make up an example from the pattern.
+_EXAMPLE = Field(examples=["text"])
 #: Text that every database stores: PostgreSQL accepts no NUL, and MySQL ignores spaces at the end
 #: when it compares. Give it a length: `Annotated[Text, Field(max_length=200)]`.
-Text = Annotated[
-    str,
-    # The schema has to say that whitespace alone is too short.
-    Check(strip_whitespace=True, min_length=1, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"),
-    # The documentation page would make up an example from the pattern.
-    Field(examples=["text"]),
-]
+Text = Annotated[str, _EXAMPLE, Check(strip_whitespace=True, min_length=1, pattern=_NOT_BLANK)]
 
 #: For a column of `String(100)`.
 ShortText = Annotated[Text, Check(max_length=100)]
@@ -178,55 +166,45 @@ ShortText = Annotated[Text, Check(max_length=100)]
 LongText = Annotated[Text, Check(max_length=16_383)]
 
 #: For a column of `Integer`: 32 bits.
-Integer = Annotated[int, Check(_read_whole, strict=True, ge=-(2**31), le=MAX_INTEGER)]
+Integer = Annotated[int, Check(strict=True, ge=-(2**31), le=MAX_INTEGER), Before(_read_whole)]
 
+_LONG = Check(strict=True, ge=-(2**63), lt=2**63)
 #: For a column of `BigInteger`: 64 bits. Clients whose numbers are floats, as JavaScript's are,
 #: lose digits beyond 2**53.
-BigInteger = Annotated[int, _INT64, Check(_read_whole, strict=True, ge=-(2**63), lt=2**63)]
+BigInteger = Annotated[int, _INT64, _LONG, Before(_read_whole)]
 
-_MAX_FLOAT = sys.float_info.max
+_MAX_FLOAT = 1.7976931348623157e308
+_FINITE = Check(strict=True, ge=-_MAX_FLOAT, le=_MAX_FLOAT, allow_inf_nan=False)
 #: For a column of `Double`: a finite number; -0.0 becomes 0.0.
-Double = Annotated[
-    float,
-    Check(strict=True, ge=-_MAX_FLOAT, le=_MAX_FLOAT, allow_inf_nan=False),
-    AfterValidator(lambda value: value + 0.0),
-]
+Double = Annotated[float, _FINITE, AfterValidator(lambda value: value + 0.0)]
 
+_DECIMAL = r"^-?(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$"
 #: For a column of `Numeric(12, 2)`: text, because many clients read numbers as floats.
-_DECIMAL = {"pattern": r"^-?(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$", "examples": ["12.50"]}
-Decimal = Annotated[decimal.Decimal, Form(decimal.Decimal, _DECIMAL), AfterValidator(_round)]
+Decimal = Annotated[decimal.Decimal, Form(_DECIMAL, "12.50"), AfterValidator(_round)]
 
 #: For a column of `Boolean`.
 Boolean = Annotated[bool, Strict()]
 
+_DAY = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 #: For a column of `Date`, from the year 1000 on.
-_DATE = {"pattern": r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$", "examples": ["2026-11-23"]}
-Date = Annotated[dt.date, Form(dt.date, {"format": "date", **_DATE})]
+Date = Annotated[dt.date, Form(f"^{_DAY}$", "2026-11-23", format="date")]
 
 #: For a column of `DateTime`: a time with its offset (RFC 3339), from the year 1000 on.
-_TIME = {
-    "format": "date-time",
-    "pattern": r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})$",
-    "examples": ["2026-11-23T12:30:00Z"],
-}
 DateTime = Annotated[
     dt.datetime,
-    Form(dt.datetime, _TIME, tz_constraint="aware", ge=MIN_TIME, le=MAX_TIME),
+    Check(tz_constraint="aware", ge=MIN_TIME, le=MAX_TIME),
+    Form(f"^{_DAY}T{_CLOCK}$", "2026-11-23T12:30:00Z", format="date-time"),
     AfterValidator(lambda value: value.astimezone(dt.UTC) if value.tzinfo else value),
 ]
 
+_HEX = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 #: For a column of `Uuid`.
-_UUID = {
-    "format": "uuid",
-    "pattern": r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
-    "examples": ["a59d6f1e-6b3c-4b0e-9d5b-0f6c1d2e3f40"],
-}
-Uuid = Annotated[uuid.UUID, Form(uuid.UUID, _UUID)]
+Uuid = Annotated[uuid.UUID, Form(_HEX, "a59d6f1e-6b3c-4b0e-9d5b-0f6c1d2e3f40", format="uuid")]
 
 #: For a column of `JSON`.
 _JSON = Field(description=f"JSON, nested {MAX_DEPTH} deep at most.")
-Json = Annotated[dict[str, Any] | list[Any], _JSON, Check(_check_json)]
+Json = Annotated[dict[str, Any] | list[Any], _JSON, Before(_check_json)]
 
 #: The default of a field that a PATCH may leave out. The factory keeps it out of the schema.
 #: `model_dump(exclude_unset=True)` has only the fields that a client gave.
@@ -239,9 +217,7 @@ class InputModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: JsonHandler, /
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler, /) -> Any:
         """Document the bounds that its fields add to those of their types."""
         document = handler(schema)
         name_bounds(handler.resolve_ref_schema(document))
@@ -262,24 +238,23 @@ class OutputModel(BaseModel):
         super().__init_subclass__(**kwargs)
         # If a type is only defined later, the class keeps its checks.
         with suppress(NameError):
-            for name, hint in inspect.get_annotations(cls, eval_str=True).items():
-                cls.__annotations__[name] = _without_checks(hint)
+            hints = inspect.get_annotations(cls, eval_str=True)
+            cls.__annotations__ = {name: _strip(hint) for name, hint in hints.items()}
 
 
-def _without_checks(hint: Any) -> Any:
+CHECKS = (Check, Before, Form, Strict, StringConstraints)
+
+
+def _strip(hint: Any) -> Any:
     """Take the checks out of a type, and out of the types that it is made of."""
     if isinstance(hint, FieldInfo):
         attributes = hint.asdict()["attributes"]
         return Field(**{name: value for name, value in attributes.items() if value is not None})
-    origin, arguments = get_origin(hint), tuple(map(_without_checks, get_args(hint)))
-    if origin is Annotated:
-        checks = (Check, Strict, StringConstraints)
-        kept = tuple(each for each in arguments if not isinstance(each, checks))
-        return Annotated[kept] if len(kept) > 1 else kept[0]
+    arguments = tuple(_strip(part) for part in get_args(hint) if not isinstance(part, CHECKS))
     if arguments == get_args(hint):
         return hint
-    is_union = origin is types.UnionType
-    return Union[arguments] if is_union else origin[arguments]  # noqa: UP007  # a tuple
+    origin = Union if isinstance(hint, types.UnionType) else get_origin(hint)
+    return arguments[0] if (origin, len(arguments)) == (Annotated, 1) else origin[arguments]
 
 
 def columns_of(entity: type[Any], model: type[BaseModel]) -> list[Any]:
@@ -292,7 +267,6 @@ def columns_of(entity: type[Any], model: type[BaseModel]) -> list[Any]:
         ValueError: an attribute is a relationship, which needs a session.
     """
     if related := model.model_fields.keys() & sa.inspect(entity).relationships.keys():
-        names = ", ".join(sorted(related))
-        message = f"{names} of {entity.__name__}: load relationships in a session, not as columns"
+        message = f"{min(related)} of {entity.__name__}: load it in a session, not as a column"
         raise ValueError(message)
     return [getattr(entity, name).label(name) for name in model.model_fields]

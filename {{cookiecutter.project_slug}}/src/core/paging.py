@@ -6,23 +6,26 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from .models import MAX_INTEGER, Check, check_digits
+from .models import MAX_INTEGER, Before, Check, check_digits
 
 Item = TypeVar("Item", bound=BaseModel)
 
 #: For an integer of your own in a path or a query: pydantic alone reads " 1_0.0" as 10.
-DIGITS = Check(check_digits)
+DIGITS = Before(check_digits)
 
 _LIMIT = Query(description="The largest number of items.")
 _OF_AFTER = "The `next` of the page before; 0 for the first page."
 
-Limit = Annotated[int, _LIMIT, Check(check_digits, ge=1, le=100)]
+Limit = Annotated[int, _LIMIT, Check(ge=1, le=100), Before(check_digits)]
 #: The key that a page starts after: 32 bits, or 64.
-After = Annotated[int, Query(description=_OF_AFTER), Check(check_digits, ge=0, le=MAX_INTEGER)]
+After = Annotated[
+    int, Query(description=_OF_AFTER), Check(ge=0, le=MAX_INTEGER), Before(check_digits)
+]
 After64 = Annotated[
     int,
     Query(description=_OF_AFTER, json_schema_extra={"format": "int64"}),
-    Check(check_digits, ge=0, lt=2**63),
+    Check(ge=0, lt=2**63),
+    Before(check_digits),
 ]
 
 
