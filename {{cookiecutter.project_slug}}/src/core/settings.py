@@ -21,7 +21,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails{{ ", PydanticCustomError" if cookiecutter.database == "sqlite" }}
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .logs import LogFormat
@@ -102,10 +102,7 @@ class CoreSettings(BaseSettings):
         if not isinstance(value, str) or kind not in {list, set, tuple, frozenset, dict}:
             return value
         if value.lstrip().startswith(("[", "{")):
-            try:
-                return json.loads(value)
-            except ValueError:
-                raise PydanticCustomError("json", "Input should be JSON or `a,b`") from None
+            return json.loads(value)
         return [part.strip() for part in value.split(",") if part.strip()]
 
     @classmethod

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, MetaData, Table, event, inspect
+from sqlalchemy import Connection, MetaData, Table, event, inspect, text
 from sqlalchemy.orm import DeclarativeBase, declared_attr
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -70,21 +70,15 @@ def migrate_if_empty(connection: Connection, metadata: MetaData) -> None:
     connection.rollback()
     if context.version_table in tables:
         if heads != set(ScriptDirectory.from_config(alembic).get_heads()):
-            logger.warning("The schema is not of this version; run `alembic upgrade head`")
+            logger.warning("The schema is another version's; run `alembic upgrade head`")
     elif not metadata.tables.keys().isdisjoint(tables):
-        logger.warning(
-            "The tables were not made by migrations; "
-            "run `alembic stamp` with the revision that they are at"
-        )
+        logger.warning("No migration made the tables; run `alembic stamp` with their revision")
     else:
         command.upgrade(alembic, "head")
 
 
 def drop_tables(connection: Connection, metadata: MetaData) -> None:
     """Drop the entities' tables and Alembic's own."""
-    from alembic.migration import MigrationContext  # noqa: PLC0415  # as above
-
     metadata.drop_all(connection)
-    table = Table(MigrationContext.configure(connection).version_table, MetaData())
-    table.drop(connection, checkfirst=True)
+    connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
     connection.commit()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -94,7 +94,7 @@ def _in_order(method: Callable[..., Any]) -> Any:
 
     @wraps(method)
     async def call(session: AsyncSession, *args: Any, **options: Any) -> Any:
-        placed = cast("PlacedSession", session.sync_session)
+        placed: Any = session.sync_session
         await placed.take_place()
         try:
             return await method(session, *args, **options)
