@@ -274,8 +274,8 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
         key = KEYS[reference.key]
         return Field(name, key, nullable, "unique" in flags, "unique" not in flags, reference)
     if reference or field_type is None:
-        what = "is a ref, which has no type but int" if reference else "has no type"
-        raise RejectedError(f"fields: {name} {what}; the types are {KNOWN}")
+        problem = "is a ref, whose only type is int" if reference else "has no type"
+        raise RejectedError(f"fields: {name} {problem}; the types are {KNOWN}")
     if ("unique" in flags and not field_type.can_be_unique) or (
         "index" in flags and not field_type.can_have_index
     ):

@@ -84,7 +84,7 @@ def make_names(name: str, singular: str = "", route: str = "") -> Names:
         RejectedError: a name is invalid or taken.
     """
     module = snake_case(name, "name")
-    for taken, what in [
+    for taken, reason in [
         (keyword.iskeyword(module), "a keyword of Python"),
         (module in sys.stdlib_module_names, "a module of Python"),
         (module in RESERVED, "a part of the app"),
@@ -93,7 +93,7 @@ def make_names(name: str, singular: str = "", route: str = "") -> Names:
         (module.startswith(("sqlite_", "alembic_")), "kept for the database's own tables"),
     ]:
         if taken:
-            raise RejectedError(f"name: {module!r} is {what}; give another, such as 'orders'")
+            raise RejectedError(f"name: {module!r} is {reason}; give another, such as 'orders'")
     names = Names(
         module,
         snake_case(singular, "singular") if singular else singular_of(module),

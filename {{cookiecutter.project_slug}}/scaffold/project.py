@@ -141,7 +141,7 @@ class Project:
         """Find the module that a `ref(name)` points to.
 
         Raises:
-            RejectedError: there is none, or it differs from what the scaffold makes.
+            RejectedError: the module doesn't exist, or its files don't match the scaffold's.
         """
         module = snake_case(name, f"fields: ref({name})")
         if not (self.root / "src" / module / f"{module}_entity.py").exists():
