@@ -6,17 +6,17 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from .models import MAX_INTEGER, Before, Check, check_digits
+from .models import MAX_INTEGER, Before, check, check_digits
 
 Item = TypeVar("Item", bound=BaseModel)
 
 _LIMIT = Query(description="The largest number of items.")
 _AFTER = Query(description="The `next` of the page before; 0 for the first page.")
 
-Limit = Annotated[int, _LIMIT, Check(ge=1, le=100), Before(check_digits)]
+Limit = Annotated[int, _LIMIT, check(ge=1, le=100), Before(check_digits)]
 #: The key that a page starts after: 32 bits, or 64.
-After = Annotated[int, _AFTER, Check(ge=0, le=MAX_INTEGER), Before(check_digits)]
-After64 = Annotated[int, _AFTER, Check(ge=0, lt=2**63), Before(check_digits)]
+After = Annotated[int, _AFTER, check(ge=0, le=MAX_INTEGER), Before(check_digits)]
+After64 = Annotated[int, _AFTER, check(ge=0, lt=2**63), Before(check_digits)]
 
 
 class Page(BaseModel, Generic[Item]):
