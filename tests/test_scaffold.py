@@ -191,7 +191,7 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "aa:ref(orders)"}, r"fields: ref\(orders\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(core)"}, r"fields: ref\(core\) needs a module"),
         ({"name": "orders", "fields": "aa:ref()"}, r"fields: ref\(\): '' is not made of"),
-        ({"name": "orders", "fields": "aa:str:ref(examples)"}, "fields: aa is a ref, which has no"),
+        ({"name": "orders", "fields": "aa:str:ref(examples)"}, "fields: aa is a ref, whose only"),
     ],
     ids=str,
 )

@@ -17,74 +17,68 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
-from pydantic.types import Strict, StringConstraints
-from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
+from pydantic.types import GetPydanticSchema, Strict, StringConstraints
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 #: The largest value of 32 bits.
 MAX_INTEGER = 2**31 - 1
 #: The earliest time that MySQL supports, and the last one.
 MIN_TIME = dt.datetime(1000, 1, 1, tzinfo=dt.UTC)
 MAX_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
-#: MariaDB's functions accept JSON that is nested 32 deep.
+#: MariaDB's functions accept JSON that is nested 32 levels deep.
 MAX_DEPTH = 30
-JSON_TYPES = (str, int, float, list, dict, type(None))
+JSON_RULE = f"JSON: an object or array, {MAX_DEPTH} deep at most, of finite numbers and Unicode"
 #: JSON Schema's names of bounds, by pydantic's for those that it checks with a function.
 LOWER = {"ge": "minimum", "gt": "exclusiveMinimum"}
 UPPER = {"le": "maximum", "lt": "exclusiveMaximum", "multiple_of": "multipleOf"}
 
 
-class Check:
-    """The constraints of a type, as `Field` takes them; an `OutputModel` leaves them out.
-
-    Those of a field itself win, as in `x: Integer = Field(ge=1)`. If the type had a `Field`, pydantic
-    would ignore the field's constraints.
-    """
-
-    def __init__(self, **constraints: Any) -> None:
-        self.constraints = constraints
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return {**self.constraints, **handler(source)}
+class Check(GetPydanticSchema):
+    """A part of a type that an `OutputModel` leaves out."""
 
 
 class Before(BeforeValidator):
     """Read the value of a body before pydantic does; an `OutputModel` leaves this out."""
 
 
-class Form:
-    """The text that a body has for a value of which JSON has no type.
+def check(**constraints: Any) -> Check:
+    """Constrain a type as `Field` does.
+
+    The constraints of a field itself win, as in `x: Integer = Field(ge=1)`. If the type had a
+    `Field`, pydantic would ignore the field's constraints.
+    """
+    return Check(lambda source, handler: {**constraints, **handler(source)})
+
+
+def form(pattern: str, example: str, **keywords: str) -> Check:
+    """Read a value of which JSON has no type from text.
 
     Args:
         pattern: the regular expression of the text.
         example: a text, for the documentation and for error messages.
         keywords: more keywords of JSON Schema, such as `format`.
     """
+    text = {"type": "string", "pattern": pattern, "examples": [example], **keywords}
 
-    def __init__(self, pattern: str, example: str, **keywords: str) -> None:
-        self.message = f'Input should be text such as "{example}"'
-        self.schema: Any = {"type": "string", "pattern": pattern, "examples": [example], **keywords}
-
-    def _read(self, value: Any) -> Any:
-        is_text = isinstance(value, str) and re.fullmatch(self.schema["pattern"], value)
+    def read(value: Any) -> Any:
+        is_text = isinstance(value, str) and re.fullmatch(pattern, value)
         # Python's own types, such as a date, need no text.
         if isinstance(value, str | float | int) and not is_text:
-            raise PydanticCustomError("form", self.message)
+            raise PydanticCustomError("form", f'Input should be text such as "{example}"')
         return value
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return core_schema.no_info_before_validator_function(self._read, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
+    def document(schema: Any, handler: Any) -> Any:
         """Document the text, and the bounds that a field adds."""
         found = handler(schema)
         # pydantic would accept a number as a Decimal too, and documents bounds there.
-        return found.pop("anyOf", [{}])[0] | found | self.schema
+        return found.pop("anyOf", [{}])[0] | found | text
+
+    return Check(BeforeValidator(read).__get_pydantic_core_schema__, document)
 
 
 def name_bounds(schema: Any) -> None:
-    """Give the bounds in a JSON schema their names, wherever in it they are."""
+    """Rename the bounds in a JSON schema to JSON Schema's names, at any depth."""
     if isinstance(schema, dict):
         for key, name in (LOWER | UPPER).items():
             # A property may have the name of a bound; its value is a schema.
@@ -122,65 +116,65 @@ def _round(value: decimal.Decimal) -> decimal.Decimal:
     return value
 
 
-def _fits(value: Any, depth: int) -> bool:
-    """Tell if a value is nested no deeper than this."""
-    if not isinstance(value, dict | list):
-        return True
+def _to_utc(value: dt.datetime) -> dt.datetime:
+    return value.astimezone(dt.UTC) if value.tzinfo else value
+
+
+def _depth(value: Any) -> int:
+    """Count the levels of objects and arrays."""
     parts = value.values() if isinstance(value, dict) else value
-    return depth > 0 and all(_fits(part, depth - 1) for part in parts)
+    return 1 + max(map(_depth, parts), default=0) if isinstance(value, dict | list) else 0
 
 
 def _check_json(value: Any) -> Any:
-    if not isinstance(value, dict | list) or not _fits(value, MAX_DEPTH):
-        message = f"Input should be an object or an array, nested {MAX_DEPTH} deep at most"
-        raise PydanticCustomError("json", message)
-    # Python's parser accepts "NaN", "1e400" and half of a surrogate pair.
-    with suppress(ValueError):
+    # Python's parser accepts "NaN", "1e400" and half of a surrogate pair. Python raises
+    # RecursionError if a value is nested hundreds of levels deep.
+    with suppress(ValueError, RecursionError):
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        return value
-    raise PydanticCustomError("json", "Input should have finite numbers and whole characters")
+        if 1 <= _depth(value) <= MAX_DEPTH:
+            return value
+    raise PydanticCustomError("json", f"Input should be {JSON_RULE}")
 
 
 #: 64 bits. As a float, which is how FastAPI writes bounds, 2**63 is exact and 2**63 - 1 is not.
 _INT64 = Field(json_schema_extra={"format": "int64"})
 
 #: The key of a row, in a path: 32 bits, or 64.
-Id = Annotated[int, Check(ge=1, le=MAX_INTEGER), Before(check_digits)]
-Id64 = Annotated[int, _INT64, Check(ge=1, lt=2**63), Before(check_digits)]
+Id = Annotated[int, check(ge=1, le=MAX_INTEGER), Before(check_digits)]
+Id64 = Annotated[int, _INT64, check(ge=1, lt=2**63), Before(check_digits)]
 
 #: The key of another row, in a body: 32 bits, or 64.
-Reference = Annotated[int, Check(strict=True, ge=1, le=MAX_INTEGER), Before(_read_whole)]
-Reference64 = Annotated[int, _INT64, Check(strict=True, ge=1, lt=2**63), Before(_read_whole)]
+Reference = Annotated[int, check(strict=True, ge=1, le=MAX_INTEGER), Before(_read_whole)]
+Reference64 = Annotated[int, _INT64, check(strict=True, ge=1, lt=2**63), Before(_read_whole)]
 
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 #: The documentation page would make up an example from the pattern.
 _EXAMPLE = Field(examples=["text"])
 #: Text that every database stores: PostgreSQL accepts no NUL, and MySQL ignores spaces at the end
 #: when it compares. Give it a length: `Annotated[Text, Field(max_length=200)]`.
-Text = Annotated[str, _EXAMPLE, Check(strip_whitespace=True, min_length=1, pattern=_NOT_BLANK)]
+Text = Annotated[str, _EXAMPLE, check(strip_whitespace=True, min_length=1, pattern=_NOT_BLANK)]
 
 #: For a column of `String(100)`.
-ShortText = Annotated[Text, Check(max_length=100)]
+ShortText = Annotated[Text, check(max_length=100)]
 
 #: For a column of `Text`: MySQL holds this many characters of any kind.
-LongText = Annotated[Text, Check(max_length=16_383)]
+LongText = Annotated[Text, check(max_length=16_383)]
 
 #: For a column of `Integer`: 32 bits.
-Integer = Annotated[int, Check(strict=True, ge=-(2**31), le=MAX_INTEGER), Before(_read_whole)]
+Integer = Annotated[int, check(strict=True, ge=-(2**31), le=MAX_INTEGER), Before(_read_whole)]
 
-_LONG = Check(strict=True, ge=-(2**63), lt=2**63)
 #: For a column of `BigInteger`: 64 bits. Clients whose numbers are floats, as JavaScript's are,
 #: lose digits beyond 2**53.
-BigInteger = Annotated[int, _INT64, _LONG, Before(_read_whole)]
+BigInteger = Annotated[int, _INT64, check(strict=True, ge=-(2**63), lt=2**63), Before(_read_whole)]
 
 _MAX_FLOAT = 1.7976931348623157e308
-_FINITE = Check(strict=True, ge=-_MAX_FLOAT, le=_MAX_FLOAT, allow_inf_nan=False)
+_FINITE = check(strict=True, ge=-_MAX_FLOAT, le=_MAX_FLOAT, allow_inf_nan=False)
 #: For a column of `Double`: a finite number; -0.0 becomes 0.0.
 Double = Annotated[float, _FINITE, AfterValidator(lambda value: value + 0.0)]
 
 _DECIMAL = r"^-?(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$"
 #: For a column of `Numeric(12, 2)`: text, because many clients read numbers as floats.
-Decimal = Annotated[decimal.Decimal, Form(_DECIMAL, "12.50"), AfterValidator(_round)]
+Decimal = Annotated[decimal.Decimal, form(_DECIMAL, "12.50"), AfterValidator(_round)]
 
 #: For a column of `Boolean`.
 Boolean = Annotated[bool, Strict()]
@@ -188,23 +182,19 @@ Boolean = Annotated[bool, Strict()]
 _DAY = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 #: For a column of `Date`, from the year 1000 on.
-Date = Annotated[dt.date, Form(f"^{_DAY}$", "2026-11-23", format="date")]
+Date = Annotated[dt.date, form(f"^{_DAY}$", "2026-11-23", format="date")]
 
+_RANGE = check(tz_constraint="aware", ge=MIN_TIME, le=MAX_TIME)
+_TIME = form(f"^{_DAY}T{_CLOCK}$", "2026-11-23T12:30:00Z", format="date-time")
 #: For a column of `DateTime`: a time with its offset (RFC 3339), from the year 1000 on.
-DateTime = Annotated[
-    dt.datetime,
-    Check(tz_constraint="aware", ge=MIN_TIME, le=MAX_TIME),
-    Form(f"^{_DAY}T{_CLOCK}$", "2026-11-23T12:30:00Z", format="date-time"),
-    AfterValidator(lambda value: value.astimezone(dt.UTC) if value.tzinfo else value),
-]
+DateTime = Annotated[dt.datetime, _RANGE, _TIME, AfterValidator(_to_utc)]
 
 _HEX = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 #: For a column of `Uuid`.
-Uuid = Annotated[uuid.UUID, Form(_HEX, "a59d6f1e-6b3c-4b0e-9d5b-0f6c1d2e3f40", format="uuid")]
+Uuid = Annotated[uuid.UUID, form(_HEX, "a59d6f1e-6b3c-4b0e-9d5b-0f6c1d2e3f40", format="uuid")]
 
 #: For a column of `JSON`.
-_JSON = Field(description=f"JSON, nested {MAX_DEPTH} deep at most.")
-Json = Annotated[dict[str, Any] | list[Any], _JSON, Before(_check_json)]
+Json = Annotated[dict[str, Any] | list[Any], Field(description=JSON_RULE), Before(_check_json)]
 
 #: The default of a field that a PATCH may leave out. The factory keeps it out of the schema.
 #: `model_dump(exclude_unset=True)` has only the fields that a client gave.
@@ -212,16 +202,12 @@ OMITTED: Any = Field(default_factory=lambda: None)
 
 
 class InputModel(BaseModel):
-    """A body that a client sends; unknown fields are rejected, not ignored."""
+    """A body that a client sends; unknown fields are rejected, not ignored.
 
-    model_config = ConfigDict(extra="forbid")
+    A model with a `json_schema_extra` of its own replaces `name_bounds`, and should call it there.
+    """
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler, /) -> Any:
-        """Document the bounds that its fields add to those of their types."""
-        document = handler(schema)
-        name_bounds(handler.resolve_ref_schema(document))
-        return document
+    model_config = ConfigDict(extra="forbid", json_schema_extra=name_bounds)
 
 
 class OutputModel(BaseModel):
@@ -242,7 +228,7 @@ class OutputModel(BaseModel):
             cls.__annotations__ = {name: _strip(hint) for name, hint in hints.items()}
 
 
-CHECKS = (Check, Before, Form, Strict, StringConstraints)
+CHECKS = (Check, Before, Strict, StringConstraints)
 
 
 def _strip(hint: Any) -> Any:

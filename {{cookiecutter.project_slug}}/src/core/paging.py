@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from .models import MAX_INTEGER, Before, Check, check_digits
+from .models import MAX_INTEGER, Before, check, check_digits
 
 Item = TypeVar("Item", bound=BaseModel)
 
@@ -15,18 +15,12 @@ DIGITS = Before(check_digits)
 
 _LIMIT = Query(description="The largest number of items.")
 _OF_AFTER = "The `next` of the page before; 0 for the first page."
+_AFTER64 = Query(description=_OF_AFTER, json_schema_extra={"format": "int64"})
 
-Limit = Annotated[int, _LIMIT, Check(ge=1, le=100), Before(check_digits)]
+Limit = Annotated[int, _LIMIT, check(ge=1, le=100), DIGITS]
 #: The key that a page starts after: 32 bits, or 64.
-After = Annotated[
-    int, Query(description=_OF_AFTER), Check(ge=0, le=MAX_INTEGER), Before(check_digits)
-]
-After64 = Annotated[
-    int,
-    Query(description=_OF_AFTER, json_schema_extra={"format": "int64"}),
-    Check(ge=0, lt=2**63),
-    Before(check_digits),
-]
+After = Annotated[int, Query(description=_OF_AFTER), check(ge=0, le=MAX_INTEGER), DIGITS]
+After64 = Annotated[int, _AFTER64, check(ge=0, lt=2**63), DIGITS]
 
 
 class Page(BaseModel, Generic[Item]):
