@@ -109,10 +109,13 @@ async def fail_twice() -> None:
 async def test_traceback_is_as_pythons(
     capsys: pytest.CaptureFixture[str], log_format: LogFormat
 ) -> None:
-    with pytest.raises(Exception, match="TaskGroup") as caught:
+    async def fail_in_group() -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(2):
                 group.create_task(fail_twice())
+
+    with pytest.raises(Exception, match="TaskGroup") as caught:
+        await fail_in_group()
 
     printed = print_error(capsys, log_format, caught.value)
 
@@ -158,6 +161,16 @@ def make_driver_error(name: str, module: str, message: object) -> Exception:
             "pymysql.err",
             (1062, f"Duplicate entry '{SECRET}' for key 'uq_a'"),
             "Duplicate entry ...",
+        ),
+        (
+            "pymysql.err",
+            (1062, f"Duplicate entry '\"{SECRET}' for key 'uq_a'"),
+            "Duplicate entry ...",
+        ),
+        (
+            "asyncpg.exceptions",
+            f"too long\nDETAIL:  Failing row contains (a\n\nb, {SECRET}\n).",
+            "too long ...",
         ),
         (
             "pymysql.err",
