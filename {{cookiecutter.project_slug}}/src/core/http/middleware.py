@@ -76,7 +76,7 @@ class RequestMiddleware:
         limit = asyncio.timeout(self.seconds)
 
         async def send_in_time(message: Message) -> None:
-            if not limit.expired():
+            if message["type"] == "http.response.start" and not limit.expired():
                 limit.reschedule(None)
             await send(message)
 
