@@ -101,8 +101,9 @@ async def test_error_raised_on_purpose_is_shown(
 
 
 @pytest.mark.parametrize("name", ["own", "derived"])
-async def test_own_handler_fires_outside_services(raising: httpx.AsyncClient, name: str) -> None:
-    response = await raising.get(f"/{name}")
+@pytest.mark.parametrize("path", ["", "service/"])
+async def test_late_handler_fires(raising: httpx.AsyncClient, path: str, name: str) -> None:
+    response = await raising.get(f"/{path}{name}")
 
     assert_problem(response, 402)
     assert response.json()["detail"] == type(RAISED[name]).__name__

@@ -105,18 +105,17 @@ async def fail_twice() -> None:
         raise KeyError("key") from error
 
 
-async def fail_in_a_group() -> None:
-    async with asyncio.TaskGroup() as group:
-        for _ in range(2):
-            group.create_task(fail_twice())
-
-
 @pytest.mark.parametrize("log_format", ["json", "text"])
 async def test_traceback_is_as_pythons(
     capsys: pytest.CaptureFixture[str], log_format: LogFormat
 ) -> None:
+    async def fail_in_group() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(fail_twice())
+
     with pytest.raises(Exception, match="TaskGroup") as caught:
-        await fail_in_a_group()
+        await fail_in_group()
 
     printed = print_error(capsys, log_format, caught.value)
 
@@ -162,6 +161,16 @@ def make_driver_error(name: str, module: str, message: object) -> Exception:
             "pymysql.err",
             (1062, f"Duplicate entry '{SECRET}' for key 'uq_a'"),
             "Duplicate entry ...",
+        ),
+        (
+            "pymysql.err",
+            (1062, f"Duplicate entry '\"{SECRET}' for key 'uq_a'"),
+            "Duplicate entry ...",
+        ),
+        (
+            "asyncpg.exceptions",
+            f"too long\nDETAIL:  Failing row contains (a\n\nb, {SECRET}\n).",
+            "too long ...",
         ),
         (
             "pymysql.err",

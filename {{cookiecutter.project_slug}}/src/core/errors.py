@@ -14,7 +14,6 @@ import structlog
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from nest.common.exceptions import HttpException
 from pydantic import BaseModel, Field
 from pydantic_core import to_jsonable_python
@@ -26,6 +25,8 @@ from .http.database_errors import explain, is_unavailable
 from .logs import describe
 
 Headers = Mapping[str, str] | None
+#: The class of these responses in 0.1.0, which an owner's annotations may name.
+ProblemResponse = Response
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -75,19 +76,9 @@ class ProblemError(HTTPException):
         self.members = members
 
 
-class ProblemResponse(JSONResponse):
-    """A problem as a response."""
-
-    media_type = MEDIA_TYPE
-
-    def render(self, content: Any) -> bytes:
-        """Encode as ASCII: a lone surrogate in a client's text has no UTF-8."""
-        return json.dumps(content, separators=(",", ":"), default=to_jsonable_python).encode()
-
-
 def problem(
     status: int, detail: str | None = None, headers: Headers = None, **members: Any
-) -> ProblemResponse:
+) -> Response:
     """Create an error response.
 
     Args:
@@ -99,7 +90,7 @@ def problem(
     return _respond(status, {"detail": detail, **members}, headers)
 
 
-def unavailable(error: BaseException) -> ProblemResponse:
+def unavailable(error: BaseException) -> Response:
     """Log that the database or the time limit failed with `error`, and create a 503."""
     reason = getattr(error, "orig", None) or error
     logger.warning("Unavailable", error=type(reason).__name__, reason=describe(reason))
@@ -191,11 +182,13 @@ def _from_http_exception(request: Request, error: StarletteHTTPException) -> Res
     return response
 
 
-def _respond(status: int, members: Mapping[Any, Any], headers: Headers) -> ProblemResponse:
+def _respond(status: int, members: Mapping[Any, Any], headers: Headers) -> Response:
     body = {"type": "about:blank", "title": _title(status), **members, "status": status}
     if body.get("detail") in (None, responses.get(status)):
         body.pop("detail", None)
-    return ProblemResponse(body, status, headers)
+    # As ASCII: a lone surrogate in a client's text has no UTF-8.
+    content = json.dumps(body, separators=(",", ":"), default=to_jsonable_python)
+    return Response(content, status, headers, MEDIA_TYPE)
 
 
 def _title(status: int) -> str:

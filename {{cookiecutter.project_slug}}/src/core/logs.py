@@ -20,7 +20,7 @@ LogFormat = Literal["auto", "json", "text"]
 # In a traceback, "|" and "+-" frame the errors of a group.
 DRIVER = r"^[ |]*(?:aiomysql|asyncpg|pymysql|sqlalchemy|sqlite3)\.\S+: "
 #: The words in front of a value.
-WORD = r"query argument \$\d+:|(?:entry|value:?|in|near|:)(?= ['\"])"
+WORD = r"query argument \$\d+:|(?:entry|value:?|in|near|:)(?= \\?['\"])"
 END = r"\n[ |]*(?:\[SQL: |\+-|\n[ |]*(?:The above|During handling))|\Z"
 #: A driver's message, of which one line without a value stays. PostgreSQL's DETAIL, which has the
 #: whole row, is on the next.

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Literal
 
-from fastapi import Request
+from fastapi import Request, Response
 from nest.core import Controller, Get
 from pydantic import BaseModel
 
-from src.core.errors import ProblemResponse, unavailable
+from src.core.errors import unavailable
 
 
 class Health(BaseModel):
@@ -28,7 +28,7 @@ class HealthController:
         return Health()
 
     @Get("/ready", response_model=Health)
-    async def get_ready(self, request: Request) -> Health | ProblemResponse:
+    async def get_ready(self, request: Request) -> Health | Response:
         timeout = request.app.state.settings.health_timeout
         # All requests share one check: each opens a connection, and anybody may ask.
         if self.check is None or self.check.done():

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
+from structlog.contextvars import bound_contextvars
 from structlog.types import FilteringBoundLogger
 
 from src.core.errors import respond_to
@@ -61,23 +61,22 @@ class RequestMiddleware:
                 is_logged = True
                 self._log(scope, status, start)
 
-        tokens = bind_contextvars(request_id=request_id)
-        try:
-            await self._call_in_time(scope, receive, send_with_id)
-        except Exception as error:  # noqa: BLE001  # every error needs a response
-            response = await respond_to(Request(scope, receive), error)
-            if status is None:
-                await response(scope, receive, send_with_id)
-        finally:
-            if not is_logged:
-                self._log(scope, status, start)
-            reset_contextvars(**tokens)
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self._call_in_time(scope, receive, send_with_id)
+            except Exception as error:  # noqa: BLE001  # every error needs a response
+                response = await respond_to(Request(scope, receive), error)
+                if status is None:
+                    await response(scope, receive, send_with_id)
+            finally:
+                if not is_logged:
+                    self._log(scope, status, start)
 
     async def _call_in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         limit = asyncio.timeout(self.seconds)
 
         async def send_in_time(message: Message) -> None:
-            if not limit.expired():
+            if message["type"] == "http.response.start" and not limit.expired():
                 limit.reschedule(None)
             await send(message)
 
