@@ -78,7 +78,7 @@ def form(pattern: str, example: str, **keywords: str) -> Check:
 
 
 def name_bounds(schema: Any) -> None:
-    """Rename the bounds in a JSON schema to JSON Schema's names, at any depth."""
+    """Give the bounds in a JSON schema their names, wherever in it they are."""
     if isinstance(schema, dict):
         for key, name in (LOWER | UPPER).items():
             # A property may have the name of a bound; its value is a schema.
@@ -202,12 +202,16 @@ OMITTED: Any = Field(default_factory=lambda: None)
 
 
 class InputModel(BaseModel):
-    """A body that a client sends; unknown fields are rejected, not ignored.
+    """A body that a client sends; unknown fields are rejected, not ignored."""
 
-    A model with a `json_schema_extra` of its own replaces `name_bounds`, and should call it there.
-    """
+    model_config = ConfigDict(extra="forbid")
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=name_bounds)
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any, /) -> Any:
+        """Document the bounds that its fields add to those of their types."""
+        document = handler(schema)
+        name_bounds(handler.resolve_ref_schema(document))
+        return document
 
 
 class OutputModel(BaseModel):
