@@ -38,7 +38,7 @@ OPTIMISATIONS = {
     ),
     "without places": Optimisation(
         "wait in order for a place in front of the pool",
-        (Patch(SESSIONS, "asyncio.Semaphore(number)", "asyncio.Semaphore(10**9)"),),
+        (Patch(SESSIONS, "super().__init__(number)", "super().__init__(10**9)"),),
         by_p99=True,
     ),
     "without idle times": Optimisation(

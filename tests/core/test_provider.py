@@ -143,7 +143,7 @@ def test_pool_size_is_split(size: int, overflow: int, places: int, readers: int)
     pool = provider.read_engine.pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
     assert pool.size() + provider.read_engine.pool._max_overflow == readers  # noqa: SLF001
-    assert provider.session.kw["places"]._semaphore._value == places  # noqa: SLF001
+    assert provider.session.kw["places"]._value == places  # noqa: SLF001
 
 
 def test_engine_params_of_the_owner_win() -> None:

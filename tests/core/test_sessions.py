@@ -76,7 +76,7 @@ async def test_waiting_for_a_place_ends_in_time() -> None:
 
     async with places:
         with pytest.raises(PoolTimeoutError, match="DB_POOL_TIMEOUT"):
-            await places.__aenter__()
+            await places.acquire()
     async with places:
         pass
 

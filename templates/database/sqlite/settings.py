@@ -1,7 +1,6 @@
 def _check_sqlite_path(path: str) -> str:
-    if path.startswith((":memory:", "file:")):
-        raise PydanticCustomError("path", "Input should be a file: every connection shares it")
-    if not Path(path).absolute().parent.is_dir():
+    # Every connection would have its own database in memory.
+    if path.startswith((":memory:", "file:")) or not Path(path).absolute().parent.is_dir():
         raise PydanticCustomError("path", "Input should be a file in a folder that exists")
     return path
 

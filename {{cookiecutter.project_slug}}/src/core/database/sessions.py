@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 
-class Places:
-    """Bounds how many tasks use connections of a pool at the same time.
+class Places(asyncio.Semaphore):
+    """Bounds how many tasks use connections of a pool at the same time: first come, first served.
 
     SQLAlchemy's async pool lets newcomers overtake a waiting task, which then waits for a second
     under load. A place in front of it keeps the order, so that nobody waits in the pool itself.
@@ -24,28 +24,21 @@ class Places:
     """
 
     def __init__(self, number: int, timeout: float) -> None:
-        self._semaphore = asyncio.Semaphore(number)
-        self._timeout = timeout
+        super().__init__(number)
+        self.timeout = timeout
 
-    async def __aenter__(self) -> None:
+    async def acquire(self) -> Literal[True]:
         """Take a place.
 
         Raises:
             sqlalchemy.exc.TimeoutError: none came free in time.
         """
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._semaphore.acquire()
+            async with asyncio.timeout(self.timeout):
+                return await super().acquire()
         except TimeoutError:
-            message = f"no connection came free in {self._timeout:g} seconds (DB_POOL_TIMEOUT)"
+            message = f"no connection came free in {self.timeout:g} seconds (DB_POOL_TIMEOUT)"
             raise PoolTimeoutError(message) from None
-
-    async def __aexit__(self, *_: object) -> None:
-        self.give_back()
-
-    def give_back(self) -> None:
-        """Hand the place to the task that has waited longest."""
-        self._semaphore.release()
 
 
 class PlacedSession(Session):
@@ -66,7 +59,7 @@ class PlacedSession(Session):
             # It would wait for its own task. The pool has room beyond the places for it.
             self.is_nested = True
             return
-        await self.places.__aenter__()
+        await self.places.acquire()
         self.has_place = True
         _outer.set(self)
 
@@ -75,7 +68,7 @@ class PlacedSession(Session):
         self.is_nested = False
         if self.has_place:
             self.has_place = False
-            self.places.give_back()
+            self.places.release()
 
 
 #: The session that took a place in this task, or in the task that started this one.
