@@ -76,6 +76,8 @@ class DatabaseProvider(AsyncOrmProvider):
         places = Places(most_readers, params["pool_timeout"])
         room = {"pool_size": readers, "max_overflow": most_readers - readers}
         room |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+        # There is nothing to roll back, but some drivers would ask the database to.
+        room["skip_autocommit_rollback"] = True
         self.read_engine = self._create_engine(lock_timeout, room | params)
         self.reader = Reader(self.read_engine, places)
 
