@@ -78,6 +78,7 @@ OPTIMISATIONS = {
                 '__import__("structlog").get_logger("src.core.middleware")',
             ),
         ),
+        workload="health",
     ),
     "without one writer": Optimisation(
         "open one connection for transactions, not five",
@@ -92,6 +93,7 @@ OPTIMISATIONS = {
     "without few readers": Optimisation(
         "open three connections for reads, not nine",
         (Patch(SETTINGS, "Field(default=4, ge=1", "Field(default=10, ge=1"),),
+        by_p99=True,
         databases=("sqlite",),
     ),
 }

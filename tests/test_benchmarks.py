@@ -81,7 +81,7 @@ def test_ablation_table_names_optimisations_that_go() -> None:
     whole, slower = measured(120, 0.01), measured(100, 0.02)
     rounds = [
         {STYLES[0]: whole, "without AUTOCOMMIT": slower, "without places": slower}
-        | {"without a request logger": measured(111)}
+        | {"without prebuilt statements": measured(111)}
     ]
     cell = Cell("mysql", "read-one", CONNECTIONS)
     results = Results("", [], 1, versions={"mysql": ""}, ablation={cell: rounds})
