@@ -45,8 +45,7 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
     # The last one added is called first.
     http_server.add_middleware(SizeLimitMiddleware, max_body_bytes=settings.max_body_bytes)
     logger = create_request_logger(settings.log_level, settings.log_format)
-    seconds = settings.request_timeout
-    http_server.add_middleware(RequestMiddleware, logger=logger, seconds=seconds)
+    http_server.add_middleware(RequestMiddleware, logger=logger, seconds=settings.request_timeout)
 
 
 def install(http_server: FastAPI) -> None:

@@ -19,7 +19,6 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_jsonable_python
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
-from structlog.contextvars import get_contextvars
 
 from .http.database_errors import explain, is_unavailable
 from .logs import describe
@@ -31,13 +30,8 @@ ProblemResponse = Response
 logger = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-SCHEMA = {"$ref": "#/components/schemas/Problem"}
-#: Seconds after which a client may try again if the database didn't respond.
-RETRY_AFTER = 5
-#: The most errors in one response: a body of a megabyte may have a hundred thousand.
-MAX_ERRORS = 100
-#: RFC 9110's names, which Python has since 3.13.
-TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+#: RFC 9110's names, some of which Python has since 3.13.
+TITLES = {**responses, 413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 class InvalidInput(BaseModel):
@@ -76,18 +70,23 @@ class ProblemError(HTTPException):
         self.members = members
 
 
-def problem(
-    status: int, detail: str | None = None, headers: Headers = None, **members: Any
-) -> Response:
+def problem(status: int, detail: Any = None, headers: Headers = None, **members: Any) -> Response:
     """Create an error response.
 
     Args:
         status: the HTTP status.
-        detail: a sentence about this occurrence, for people.
+        detail: a sentence about this occurrence, for people, or a mapping of members.
         headers: further headers of the response.
         members: further members of the body, such as `errors`.
     """
-    return _respond(status, {"detail": detail, **members}, headers)
+    given = detail if isinstance(detail, Mapping) else {"detail": detail and str(detail)}
+    kind = {"type": "about:blank", "title": TITLES.get(status, "Error")}
+    body: dict[Any, Any] = {**kind, **given, **members, "status": status}
+    if not body.get("detail") or body["detail"] == responses.get(status):
+        body.pop("detail", None)
+    # As ASCII: a lone surrogate in a client's text has no UTF-8.
+    content = json.dumps(body, separators=(",", ":"), default=to_jsonable_python)
+    return Response(content, status, headers, MEDIA_TYPE)
 
 
 def unavailable(error: BaseException) -> Response:
@@ -95,15 +94,14 @@ def unavailable(error: BaseException) -> Response:
     reason = getattr(error, "orig", None) or error
     logger.warning("Unavailable", error=type(reason).__name__, reason=describe(reason))
     detail = "This cannot be answered at the moment; try again later."
-    return problem(503, detail, {"Retry-After": str(RETRY_AFTER)})
+    # Clients may try again after five seconds.
+    return problem(503, detail, {"Retry-After": "5"})
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document the errors of a route: `@Get("/{id}", responses=problems(404))`."""
-    return {
-        status: {"description": _title(status), "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
-        for status in statuses
-    }
+    body = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    return {status: {"description": TITLES.get(status, "Error"), **body} for status in statuses}
 
 
 def install_error_handlers(http_server: FastAPI) -> None:
@@ -119,19 +117,22 @@ async def respond_to(request: Request, error: Exception) -> Response:
     An owner's exception handlers come first, except that one for `Exception` comes last.
     """
     handlers = request.app.exception_handlers
-    cause = error.__context__ if _is_bare_500(error) else None
-    # async_db_request_handler makes a 500 of every error in a service, with the SQL as its detail.
-    if isinstance(cause, Exception) and not isinstance(cause, StarletteHTTPException):
-        error = cause
-        for kind in type(error).__mro__:
-            if kind in handlers and kind is not Exception:
-                return await _call(handlers[kind], request, error)
-    if response := _explain(request, error):
+    if isinstance(error, StarletteHTTPException):
+        if error.status_code != 500 or isinstance(error, ProblemError):
+            return _from_http_exception(request, error)
+        # async_db_request_handler makes a 500 of every error in a service. Its detail is the SQL.
+        cause = error.__context__
+        if isinstance(cause, Exception) and not isinstance(cause, StarletteHTTPException):
+            error = cause
+            for kind in type(error).__mro__:
+                if kind in handlers and kind is not Exception:
+                    return await _call(handlers[kind], request, error)
+    if response := _explain(error):
         return response
     logger.error("Unexpected error", exc_info=error)
     if handler := handlers.get(500) or handlers.get(Exception):
         return await _call(handler, request, error)
-    return problem(500, request_id=get_contextvars().get("request_id"))
+    return problem(500, request_id=structlog.contextvars.get_contextvars().get("request_id"))
 
 
 async def _call(handler: Any, request: Request, error: Exception) -> Response:
@@ -142,22 +143,15 @@ async def _call(handler: Any, request: Request, error: Exception) -> Response:
     return response
 
 
-def _is_bare_500(error: Exception) -> bool:
-    """Tell whether it is a 500 that doesn't describe itself for clients."""
-    is_problem = isinstance(error, ProblemError)
-    return not is_problem and isinstance(error, StarletteHTTPException) and error.status_code == 500
-
-
-def _explain(request: Request, error: Exception) -> Response | None:
+def _explain(error: Exception) -> Response | None:
     """Create the response to an expected error."""
     if isinstance(error, RequestValidationError):
-        found = error.errors()[:MAX_ERRORS]
+        # At most 100: a body of a megabyte may have a hundred thousand.
+        found = error.errors()[:100]
         errors = [{"detail": each["msg"], "location": list(each["loc"])} for each in found]
         return problem(422, "The request is invalid.", errors=errors)
     if isinstance(error, HttpException):
         return problem(error.status_code, error.message)
-    if isinstance(error, StarletteHTTPException) and not _is_bare_500(error):
-        return _from_http_exception(request, error)
     if explanation := explain(error):
         return problem(**explanation)
     return unavailable(error) if is_unavailable(error) else None
@@ -166,30 +160,14 @@ def _explain(request: Request, error: Exception) -> Response | None:
 def _from_http_exception(request: Request, error: StarletteHTTPException) -> Response:
     if error.status_code in (204, 304):
         return Response(status_code=error.status_code, headers=error.headers)
-    detail: Any = error.detail
-    members = detail if isinstance(detail, Mapping) else {"detail": str(detail)}
-    members = {**members, **getattr(error, "members", {})}
-    response = _respond(error.status_code, members, error.headers)
+    members = getattr(error, "members", {})
+    response = problem(error.status_code, error.detail, error.headers, **members)
     if error.status_code == 405:
         # Starlette names the methods of one route. Routes are asked because they may be a tree.
         scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
-        routes, allowed = request.app.routes, []
-        for method in HTTPMethod:
-            scope["method"] = method.value
-            if any(route.matches(scope)[0] is Match.FULL for route in routes):
-                allowed.append(method.value)
-        response.headers["Allow"] = ", ".join(allowed)
+        scopes = [{**scope, "method": each.value} for each in HTTPMethod]
+        routes = request.app.routes
+        full = [each for each in scopes for route in routes if route.matches(each)[0] is Match.FULL]
+        # Without duplicates: several routes may match.
+        response.headers["Allow"] = ", ".join(dict.fromkeys(each["method"] for each in full))
     return response
-
-
-def _respond(status: int, members: Mapping[Any, Any], headers: Headers) -> Response:
-    body = {"type": "about:blank", "title": _title(status), **members, "status": status}
-    if body.get("detail") in (None, responses.get(status)):
-        body.pop("detail", None)
-    # As ASCII: a lone surrogate in a client's text has no UTF-8.
-    content = json.dumps(body, separators=(",", ":"), default=to_jsonable_python)
-    return Response(content, status, headers, MEDIA_TYPE)
-
-
-def _title(status: int) -> str:
-    return TITLES.get(status) or responses.get(status, "Error")

@@ -55,7 +55,16 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         wrapper_class=stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    _tame_libraries()
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        # The request log has an entry for each request already.
+        logger.propagate = name != "uvicorn.access"
+    # httpx logs whole URLs, with any key in their query.
+    for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # It logs each call, and each failure without a traceback, which src.core.errors logs with one.
+    logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)
 
 
 def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLogger:
@@ -68,11 +77,10 @@ def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLo
         log_format: as for `configure_logging`.
     """
     processors: list[Processor] = [merge_contextvars, structlog.processors.add_log_level, stamp]
-    logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        [*processors, *_rendering(log_format)],
-        structlog.make_filtering_bound_logger(level),
-    )
+    processors += _rendering(log_format)
+    wrapper = structlog.make_filtering_bound_logger(level)
+    writer = structlog.WriteLogger(sys.stderr)
+    logger: FilteringBoundLogger = structlog.wrap_logger(writer, processors, wrapper)
     # The name since 0.1.0, by which people find these entries.
     return logger.bind(logger="src.core.middleware")
 
@@ -107,19 +115,6 @@ def _to_json(event: EventDict, **options: Any) -> str:
     except PydanticSerializationError:
         # A lone surrogate, for example.
         return json.dumps(event, **options)
-
-
-def _tame_libraries() -> None:
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        # The request log has an entry for each request already.
-        logger.propagate = name != "uvicorn.access"
-    # httpx logs whole URLs, with any key in their query.
-    for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # It logs each call, and each failure without a traceback, which src.core.errors logs with one.
-    logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)
 
 
 def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -35,16 +35,13 @@ def order_routes(http_server: FastAPI) -> None:
     views = getattr(routing, "iter_route_contexts", None)
     listed = list(views(routes)) if views else routes
     for index, route in enumerate(listed):
-        hiding = next((i for i in range(index) if _hides(listed[i], route)), None)
-        if hiding is not None and views:
-            earlier = listed[hiding]
-            message = (
-                f"{earlier.path} ({earlier.name}) takes the requests of {route.path} "
-                f"({route.name}): rename {route.name}, since PyNest sorts methods by name"
-            )
-            raise ValueError(message)
-        if hiding is not None:
-            listed.insert(hiding, listed.pop(index))
+        hiding = next((each for each in listed[:index] if _hides(each, route)), None)
+        if hiding and views:
+            problem = f"{hiding.path} ({hiding.name}) takes the requests of {route.path}"
+            fix = f"rename {route.name}, since PyNest sorts methods by name"
+            raise ValueError(f"{problem} ({route.name}): {fix}")
+        if hiding:
+            listed.insert(listed.index(hiding), listed.pop(index))
 
 
 def _hides(earlier: Any, route: Any) -> bool:

@@ -51,10 +51,9 @@ def is_unavailable(error: BaseException) -> bool:
     # Drivers don't wrap errors of the network. asyncio joins those of several addresses into an
     # OSError without a number.
     network = (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError, PoolTimeoutError)
-    unreached = (None, errno.EHOSTUNREACH, errno.ENETUNREACH)
     return (
         isinstance(error, network)
-        or (type(error) is OSError and error.errno in unreached)
+        or (type(error) is OSError and error.errno in (None, errno.EHOSTUNREACH, errno.ENETUNREACH))
         or (isinstance(error, DBAPIError) and error.connection_invalidated)
         or re.fullmatch(UNAVAILABLE, read_code(error)) is not None
     )

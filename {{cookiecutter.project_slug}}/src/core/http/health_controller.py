@@ -20,8 +20,7 @@ class Health(BaseModel):
 class HealthController:
     """`/health/live` checks the process, `/health/ready` its database too."""
 
-    def __init__(self) -> None:
-        self.check: asyncio.Future[list[BaseException | None]] | None = None
+    check: asyncio.Future[list[BaseException | None]] | None = None
 
     @Get("/live", response_model=Health)
     async def get_live(self) -> Health:

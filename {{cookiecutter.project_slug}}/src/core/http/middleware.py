@@ -46,6 +46,7 @@ class RequestMiddleware:
         request_id = Headers(scope=scope).get(HEADER, "")
         if not REQUEST_ID.fullmatch(request_id):
             request_id = f"{getrandbits(128):032x}"
+        limit = asyncio.timeout(self.seconds)
         status: int | None = None
         is_logged = False
 
@@ -55,6 +56,9 @@ class RequestMiddleware:
                 # int: an HTTPStatus would be logged by its name.
                 status = int(message["status"])
                 MutableHeaders(scope=message)[HEADER] = request_id
+                # An error's response may start after the limit has ended.
+                with suppress(RuntimeError):
+                    limit.reschedule(None)
             await send(message)
             # Background tasks run after the last chunk, so the end of the app is too late.
             if message["type"] == "http.response.body" and not message.get("more_body"):
@@ -63,8 +67,11 @@ class RequestMiddleware:
 
         with bound_contextvars(request_id=request_id):
             try:
-                await self._call_in_time(scope, receive, send_with_id)
+                async with limit:
+                    await self.app(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001  # every error needs a response
+                if isinstance(error, TimeoutError) and limit.expired():
+                    error.args = ("REQUEST_TIMEOUT",)
                 response = await respond_to(Request(scope, receive), error)
                 if status is None:
                     await response(scope, receive, send_with_id)
@@ -72,33 +79,13 @@ class RequestMiddleware:
                 if not is_logged:
                     self._log(scope, status, start)
 
-    async def _call_in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limit = asyncio.timeout(self.seconds)
-
-        async def send_in_time(message: Message) -> None:
-            if message["type"] == "http.response.start" and not limit.expired():
-                limit.reschedule(None)
-            await send(message)
-
-        try:
-            async with limit:
-                await self.app(scope, receive, send_in_time)
-        except TimeoutError as error:
-            if limit.expired():
-                error.args = ("REQUEST_TIMEOUT",)
-            raise
-
     def _log(self, scope: Scope, status: int | None, start: float) -> None:
         # A full disk or a closed pipe must not break responses.
         with suppress(OSError, ValueError):
-            self.logger.info(
-                "Request",
-                method=scope["method"],
-                route=getattr(scope.get("route"), "path", None),
-                path=quote(scope["path"]),
-                status=status,
-                duration_ms=round((time.perf_counter() - start) * 1000, 1),
-            )
+            duration = round((time.perf_counter() - start) * 1000, 1)
+            route = getattr(scope.get("route"), "path", None)
+            request = {"method": scope["method"], "route": route, "path": quote(scope["path"])}
+            self.logger.info("Request", **request, status=status, duration_ms=duration)
 
 
 class SizeLimitMiddleware:

@@ -6,8 +6,6 @@ from fastapi import FastAPI
 
 from src.core.errors import Problem, problems
 
-REFERENCE = "#/components/schemas/{model}"
-
 
 def _header(description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
     return {"description": description, "required": required, "schema": schema}
@@ -32,8 +30,8 @@ def install_openapi(http_server: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         # FastAPI returns the same dictionary each time.
         if "Problem" not in schemas:
-            schemas["Problem"] = Problem.model_json_schema(ref_template=REFERENCE)
-            schemas.update(schemas["Problem"].pop("$defs"))
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs") | {"Problem": problem}
             # FastAPI's own form of errors.
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
