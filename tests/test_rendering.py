@@ -49,6 +49,7 @@ DIFFER = {
         "pyproject.toml",
         "requirements.txt",
         "src/config.py",
+        "src/core/columns.py",
         "src/core/database/driver.py",
         "src/core/http/database_errors.py",
         "src/core/settings.py",

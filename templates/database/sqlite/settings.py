@@ -1,19 +1,18 @@
-def _check_sqlite_path(path: str) -> str:
-    # Every connection would have its own database in memory.
-    if path.startswith((":memory:", "file:")) or not Path(path).absolute().parent.is_dir():
-        raise PydanticCustomError("path", "Input should be a file in a folder that exists")
-    return path
-
-
 class DatabaseSettings(CoreSettings):
     """The settings of the database."""
 
     #: The path of the file, with or without its `.db`.
-    sqlite_db_name: Annotated[str, Field(min_length=1), AfterValidator(_check_sqlite_path)] = (
-        "default_nest_db"
-    )
+    sqlite_db_name: str = Field(default="default_nest_db", min_length=1)
     #: One connection for transactions, the others for reads. More threads get less done.
     db_pool_size: int = Field(default=4, ge=1, le=1000)
+
+    @field_validator("sqlite_db_name")
+    @classmethod
+    def _check_path(cls, path: str) -> str:
+        # Every connection would have its own database in memory.
+        if path.startswith((":memory:", "file:")) or not Path(path).absolute().parent.is_dir():
+            raise PydanticCustomError("path", "Input should be a file in a folder that exists")
+        return path
 
     @property
     def config_params(self) -> dict[str, Any]:

@@ -8,9 +8,6 @@ from typing import Annotated, Any, Literal, Self, get_origin
 
 from dotenv import load_dotenv
 from pydantic import (
-{% if cookiecutter.database == "sqlite" %}
-    AfterValidator,
-{% endif %}
     AliasChoices,
     BeforeValidator,
     Field,
@@ -26,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .logs import LogFormat
 
+LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 #: Seconds to wait.
 Timeout = Annotated[float, Field(gt=0, le=300)]
 
@@ -37,19 +35,14 @@ class CoreSettings(BaseSettings):
     argument: `Settings(log_level="DEBUG")`.
     """
 
+    # Lists are read below, not by pydantic: as JSON, or separated by commas.
     model_config = SettingsConfigDict(
-        # Lists are read below: as JSON, or separated by commas.
-        enable_decoding=False,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
+        enable_decoding=False, extra="ignore", frozen=True, populate_by_name=True
     )
 
     #: Development: `python main.py` starts again when the code changes.
     app_debug: bool = False
-    log_level: Annotated[
-        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], BeforeValidator(str.upper)
-    ] = "INFO"
+    log_level: Annotated[LogLevel, BeforeValidator(str.upper)] = "INFO"
     #: One JSON object a line, text for people, or text on a terminal and JSON elsewhere.
     log_format: Annotated[LogFormat, BeforeValidator(str.lower)] = "auto"
 
@@ -132,8 +125,8 @@ class CoreSettings(BaseSettings):
         if not problem["loc"]:
             return problem["msg"]
         variable = str(problem["loc"][0]).upper()
-        field = cls.model_fields.get(variable.lower())
-        secret = field is not None and "Secret" in str(field.annotation)
+        # The field's text includes its type, such as SecretStr.
+        secret = "Secret" in str(cls.model_fields.get(variable.lower()))
         given = os.environ.get(variable)
         shown = "" if secret or given is None else f", not {given!r}"
         return f"{variable}: {problem['msg']}{shown}"

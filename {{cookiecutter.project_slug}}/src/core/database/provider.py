@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from nest.core.database.orm_provider import AsyncOrmProvider
-from sqlalchemy import NullPool, select
+from sqlalchemy import NullPool, select, text
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -17,11 +17,8 @@ from sqlalchemy.ext.asyncio import (
 
 from . import driver
 from .reader import Reader
-from .schema import Base, drop_tables, migrate_if_empty
+from .schema import Base, migrate_if_empty
 from .sessions import OrderedSession, Places
-
-#: Arguments of engines that only an engine with a pool takes.
-OF_POOLS = ("pool_timeout", "pool_recycle", "poolclass")
 
 
 class DatabaseProvider(AsyncOrmProvider):
@@ -55,7 +52,7 @@ class DatabaseProvider(AsyncOrmProvider):
             raise ValueError(message)
         self.Base = Base
         self.config_url = driver.make_url(**config_params)
-        self.timeouts = (connect_timeout, lock_timeout)
+        self.connect_timeout = connect_timeout
         params = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5, **(engine_params or {})}
         size, overflow = params.pop("pool_size"), params.pop("max_overflow")
         writers = max(1, driver.count_writers(size))
@@ -66,29 +63,26 @@ class DatabaseProvider(AsyncOrmProvider):
         places = Places(most_writers, params["pool_timeout"])
         # Sessions inside sessions take no place; the pool has as many connections more for them.
         room: dict[str, Any] = {"pool_size": writers, "max_overflow": 2 * most_writers - writers}
-        if driver.ISOLATION_LEVEL:
-            room["isolation_level"] = driver.ISOLATION_LEVEL
+        room |= {"isolation_level": driver.ISOLATION_LEVEL}
         self.engine = self._create_engine(lock_timeout, room | params)
         self.session = async_sessionmaker(
             self.engine, class_=OrderedSession, expire_on_commit=False, places=places
         )
 
-        places = Places(most_readers, params["pool_timeout"])
         room = {"pool_size": readers, "max_overflow": most_readers - readers}
         room |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
         # There is nothing to roll back, but some drivers would ask the database to.
         room["skip_autocommit_rollback"] = True
         self.read_engine = self._create_engine(lock_timeout, room | params)
-        self.reader = Reader(self.read_engine, places)
+        self.reader = Reader(self.read_engine, Places(most_readers, params["pool_timeout"]))
 
-        self._unpooled = {name: params[name] for name in params.keys() - set(OF_POOLS)}
-        self._unpooled["poolclass"] = NullPool
+        without_pool = params.keys() - {"pool_timeout", "pool_recycle"}
+        self._unpooled = {name: params[name] for name in without_pool} | {"poolclass": NullPool}
         self._ping_engine = self._create_engine(lock_timeout, self._unpooled)
 
     def _create_engine(self, lock_timeout: float | None, params: Mapping[str, Any]) -> AsyncEngine:
-        connect_args = driver.make_connect_args(self.timeouts[0], lock_timeout)
-        connect_args |= params.get("connect_args", {})
-        params = {**params, "connect_args": connect_args}
+        limits = driver.make_connect_args(self.connect_timeout, lock_timeout)
+        params = {**params, "connect_args": limits | params.get("connect_args", {})}
         pre_ping = params.pop("pool_pre_ping", False)
         engine = create_async_engine(self.config_url, **params)
         driver.prepare(engine, pre_ping=pre_ping)
@@ -108,7 +102,9 @@ class DatabaseProvider(AsyncOrmProvider):
     async def drop_all(self) -> None:
         """Drop the entities' tables and the record of their migrations; raise as `create_all`."""
         async with self.schema_connection() as connection:
-            await connection.run_sync(drop_tables, self.Base.metadata)
+            await connection.run_sync(self.Base.metadata.drop_all)
+            await connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+            await connection.commit()
 
     @asynccontextmanager
     async def schema_connection(self) -> AsyncIterator[AsyncConnection]:
@@ -119,7 +115,7 @@ class DatabaseProvider(AsyncOrmProvider):
         """
         engine = self._create_engine(None, self._unpooled)
         # A server may accept a connection and then say nothing.
-        connection = await asyncio.wait_for(engine.connect().start(), self.timeouts[0])
+        connection = await asyncio.wait_for(engine.connect().start(), self.connect_timeout)
         try:
             await driver.lock_schema(connection)
             yield connection

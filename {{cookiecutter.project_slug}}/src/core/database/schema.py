@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, MetaData, Table, event, inspect, text
-from sqlalchemy.orm import DeclarativeBase, declared_attr
+from sqlalchemy import Connection, MetaData, Table, event, inspect
+from sqlalchemy.orm import DeclarativeBase
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -26,13 +26,9 @@ class Base(DeclarativeBase):
         }
     )
 
-    @declared_attr.directive
-    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # SQLAlchemy passes the entity
-        """Set what suits asyncio: no later query for values that the database has made.
-
-        Two requests may also delete a row at once, of which SQLAlchemy would warn.
-        """
-        return {"confirm_deleted_rows": False, "eager_defaults": True}
+    # Entities need no later query for values that the database has made, and two requests may
+    # delete a row at the same time: SQLAlchemy would warn.
+    __mapper_args__: Any = {"confirm_deleted_rows": False, "eager_defaults": True}  # noqa: RUF012
 
 
 def set_table_options(table: Table, *_: Any, **__: Any) -> None:
@@ -75,10 +71,3 @@ def migrate_if_empty(connection: Connection, metadata: MetaData) -> None:
         logger.warning("No migration made the tables; run `alembic stamp` with their revision")
     else:
         command.upgrade(alembic, "head")
-
-
-def drop_tables(connection: Connection, metadata: MetaData) -> None:
-    """Drop the entities' tables and Alembic's own."""
-    metadata.drop_all(connection)
-    connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
-    connection.commit()

@@ -55,13 +55,12 @@ class PlacedSession(Session):
         if self.has_place or self.is_nested:
             return
         outer = _outer.get()
-        if outer is not None and outer.has_place:
-            # It would wait for its own task. The pool has room beyond the places for it.
-            self.is_nested = True
-            return
-        await self.places.acquire()
-        self.has_place = True
-        _outer.set(self)
+        # An inner session would wait for its own task. The pool has room beyond the places for it.
+        self.is_nested = outer is not None and outer.has_place
+        if not self.is_nested:
+            await self.places.acquire()
+            self.has_place = True
+            _outer.set(self)
 
     def give_place_back(self) -> None:
         """Give the place back, if there is one."""
