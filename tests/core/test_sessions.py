@@ -209,5 +209,5 @@ async def _fail(provider: DatabaseProvider) -> None:
 
 
 def _in_new_context(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run a coroutine as a request of its own, not as a part of this test."""
+    """Run a coroutine like another request, not as a part of this test."""
     return asyncio.get_running_loop().create_task(work, context=contextvars.Context())

@@ -1,4 +1,4 @@
-"""What the code of this service relies on: sessions, the reader and their connections."""
+"""The database, as the code of this service relies on it: sessions, reads and connections."""
 
 import asyncio
 import contextvars
@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from src.config import config, settings
 from src.core.database import DatabaseProvider
 
-#: A table that every migrated database has, whichever the modules.
+#: A table that every migrated database has, with any modules.
 VERSION = table("alembic_version", column("version_num"))
 WAIT = 2
 
