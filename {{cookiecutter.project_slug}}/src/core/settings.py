@@ -126,9 +126,9 @@ class CoreSettings(BaseSettings):
             return problem["msg"]
         variable = str(problem["loc"][0]).upper()
         # The field's text includes its type, such as SecretStr.
-        secret = "Secret" in str(cls.model_fields.get(variable.lower()))
+        is_hidden = "Secret" in str(cls.model_fields.get(variable.lower()))
         given = os.environ.get(variable)
-        shown = "" if secret or given is None else f", not {given!r}"
+        shown = "" if is_hidden or given is None else f", not {given!r}"
         return f"{variable}: {problem['msg']}{shown}"
 
 
