@@ -583,8 +583,9 @@ def test_rejection_is_one_line_and_changes_nothing(
 @pytest.mark.xdist_group("sqlite-controller")
 def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
     """Run the README's commands, with uv and its environment for `update.py`."""
-    heading = "### Upgrade notes\n\n"
-    edit(fork, ("CHANGELOG.md", heading, f"{heading}- Changed by the template.\n"))
+    heading = "## [Unreleased]\n"
+    notes = "\n### Upgrade notes\n\n- Changed by the template.\n"
+    edit(fork, ("CHANGELOG.md", heading, f"{heading}{notes}"))
     commit(fork, "Note it")
     release(fork, "99.0.0")
     follow(project, fork)
