@@ -439,7 +439,7 @@ async def test_referenced_club_is_not_deleted(client: httpx.AsyncClient) -> None
     assert (await client.get("/clubs")).json() == {"tea": 1, "chess": 0}
     assert (await client.delete("/clubs/chess")).status_code == 204
 """
-#: What an owner changes in the entity and the migration that `make module` wrote.
+#: Changes of an owner to the entity and the migration that `make module` wrote.
 AUTHOR = ("name: Mapped[str] = mapped_column(", 'name: Mapped[str] = mapped_column("full_name", ')
 VALIDATOR = """
     @validates("email")

@@ -125,7 +125,7 @@ def project(template: Path, tmp_path: Path) -> Path:
 
 
 def state(project: Path) -> dict[str, bytes]:
-    """Read a project's files, and what git is about to commit."""
+    """Read a project's files, and the changes that git is about to commit."""
     found = {
         path.relative_to(project).as_posix(): path.read_bytes()
         for path in sorted(project.rglob("*"))
