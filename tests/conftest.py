@@ -22,6 +22,9 @@ from .helpers.serving import find_server, legs
 #: Tests for a rendered project: `test_core.py` lays them over one.
 collect_ignore = ["core"]
 
+#: The property of a test that holds what it measured.
+FIGURE = "figure"
+
 
 class Render(Protocol):
     def __call__(self, **answers: str) -> Path: ...
@@ -31,10 +34,25 @@ class RunOwnTests(Protocol):
     def __call__(self, command: list[str] | str, project: Path, **variables: str) -> str: ...
 
 
+class RecordFigure(Protocol):
+    def __call__(self, text: str, figure: float) -> None: ...
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Check the promises in the process that sees the reports of all others."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(PromiseChecker(TEMPLATE / "CONTRIBUTING.md"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests measured."""
+    reports = terminalreporter.getreports("passed")
+    figures = [
+        each for report in reports for name, each in report.user_properties if name == FIGURE
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write("".join(f"{figure}\n" for figure in sorted(map(str, figures))))
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +104,13 @@ def project(combination: Combination, render: Render) -> Path:
 
 
 @pytest.fixture(scope="session")
+def installed(project: Path) -> Path:
+    """Install a project, to run its programs from `.venv`."""
+    run("uv sync --quiet", project)
+    return project
+
+
+@pytest.fixture(scope="session")
 def settings(combination: Combination) -> dict[str, str]:
     """Find the server; return the variables with which a rendered project reaches it."""
     return find_server(combination.database)
@@ -115,6 +140,18 @@ def mypy_cache() -> Path:
     mypy compares the content of files, not their paths. Two processes can't share a cache.
     """
     return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture
+def record_figure(record_property: Callable[[str, object], None]) -> RecordFigure:
+    """Return a function that puts a measured figure into the summary and the report of the run."""
+
+    def record_figure(text: str, figure: float) -> None:
+        record_property(
+            FIGURE, f"{text}: {figure:.3g}" if figure < 100 else f"{text}: {figure:.0f}"
+        )
+
+    return record_figure
 
 
 @pytest.fixture
