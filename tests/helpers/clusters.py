@@ -415,7 +415,7 @@ class Balancer(Server):
         (folder / "haproxy.cfg").write_text(
             "defaults\n"
             "    mode http\n    retries 0\n    timeout connect 2s\n"
-            "    timeout client 30s\n    timeout server 30s\n"
+            "    timeout client 30s\n    timeout server 30s\n    timeout check 5s\n"
             f"listen app\n    bind 127.0.0.1:{port}\n    balance roundrobin\n"
             "    option httpchk GET /health/ready\n    http-check expect status 200\n"
             "    default-server inter 200ms fall 2 rise 1\n"

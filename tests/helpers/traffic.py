@@ -18,7 +18,7 @@ from .serving import STOP
 #: In place of a status if the connection failed or broke.
 BROKEN = 0
 #: Seconds between two requests of a client that sends until it is stopped.
-PAUSE = 0.01
+PAUSE = 0.03
 #: Seconds after which a response counts as broken.
 PATIENCE = 60
 
@@ -31,6 +31,8 @@ class Answer:
     #: The name that a POST gave its example.
     name: str
     status: int
+    #: The body, or why there is none.
+    text: str
     #: When the response ended, on the clock of `time.monotonic`.
     at: float
     #: How long it took, in seconds.
@@ -66,14 +68,14 @@ class Client:
         start = time.monotonic()
         try:
             async with asyncio.timeout(PATIENCE):
-                status = await self._exchange(head.encode() + body)
-        except (OSError, EOFError, TimeoutError):
+                status, text = await self._exchange(head.encode() + body)
+        except (OSError, EOFError, TimeoutError) as error:
             self.close()
-            status = BROKEN
+            status, text = BROKEN, repr(error)
         end = time.monotonic()
-        return Answer(method, name, status, end, end - start)
+        return Answer(method, name, status, text, end, end - start)
 
-    async def _exchange(self, request: bytes) -> int:
+    async def _exchange(self, request: bytes) -> tuple[int, str]:
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._address)
         reader, writer = self._streams
@@ -81,10 +83,10 @@ class Client:
         await writer.drain()
         status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
         headers = dict(line.split(": ", 1) for line in lines if line)
-        await reader.readexactly(int(headers["content-length"]))
+        body = await reader.readexactly(int(headers["content-length"]))
         if headers.get("connection") == "close":
             self.close()
-        return int(status.split()[1])
+        return int(status.split()[1]), body.decode()
 
 
 def count(answers: list[Answer]) -> Counter[int]:
