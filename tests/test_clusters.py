@@ -6,7 +6,9 @@ combination, or with one of each database if that can break it.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +27,7 @@ from .helpers.clusters import (
     Certificate,
     MariaDB,
     PostgreSQL,
+    find_program,
     making_folder,
     running_balancer,
     running_mariadb,
@@ -73,6 +76,18 @@ def wait_until_well(service: Service) -> None:
     wait_for(lambda: service.client.get("/health/ready").status_code == 200)
     wait_for(lambda: add(service, name).status_code in {201, 409})
     wait_for(lambda: service.client.get("/examples").status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("required", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)]
+)
+def test_missing_program_skips_or_fails(
+    monkeypatch: pytest.MonkeyPatch, required: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("REQUIRE_DATABASES", required)
+
+    with pytest.raises(outcome, match=r"'teabouncer' is missing: .*`apt-get .* pgbouncer "):
+        find_program("teabouncer")
 
 
 # PgBouncer
@@ -459,7 +474,8 @@ def test_shutdown_delay_keeps_serving(installed: Path, tmp_path: Path, workers: 
     with serving_in_production(installed, "--workers", str(workers), **variables) as service:
         service.wait_until(lambda: len(service.events("Application startup complete.")) == workers)
         start = time.monotonic()
-        service.process.terminate()
+        # To all its processes, as systemd does; uvicorn's own parent passes the signal on as well.
+        os.killpg(service.process.pid, signal.SIGTERM)
         time.sleep(1)
         while time.monotonic() - start < 2.5:
             # Each request has a connection of its own, and meets any of the workers.

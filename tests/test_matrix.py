@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -24,6 +25,14 @@ from .helpers.projects import COMBINATIONS, Combination
 from .helpers.serving import find_server, free_port, legs, required, serving
 
 pytestmark = pytest.mark.matrix
+
+
+def legs_of(session_style: str) -> pytest.MarkDecorator:
+    """Run a test on every database, in one session style."""
+    combinations = [each for each in COMBINATIONS if each.session_style == session_style]
+    return pytest.mark.parametrize(
+        "combination", legs(combinations), indirect=True, scope="session"
+    )
 
 
 def shell_blocks(project: Path) -> list[str]:
@@ -115,12 +124,7 @@ def pins(project: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([\w.]+)$", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize(
-    "combination",
-    legs([each for each in COMBINATIONS if each.session_style == "controller"]),
-    indirect=True,
-    scope="session",
-)
+@legs_of("controller")
 def test_new_project_tests_what_it_serves(combination: Combination, render: Render) -> None:
     folder = render(**combination.answers)
     before = {path: (folder / path).read_bytes() for path in files(folder)}
@@ -181,6 +185,7 @@ def start_commands(project: Path) -> list[str]:
     return start.splitlines()
 
 
+@legs_of("controller")
 def test_own_tests_pass(
     combination: Combination,
     project: Path,
@@ -189,14 +194,61 @@ def test_own_tests_pass(
 ) -> None:
     # The configured database does not even exist: the tests have one of their own.
     settings = settings | {f"{combination.database.upper()}_DB_NAME": "configured"}
-    # The other leg of a database shuffles the tests, in two processes, and accepts no warning.
-    shuffled = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
-    command = shuffled if combination.session_style == "service" else "make test"
 
-    assert re.search(r"\d+ passed", run_own_tests(command, project, **settings))
+    assert re.search(r"\d+ passed", run_own_tests("make test", project, **settings))
 
     assert not [path for path in sources(project) if ".db" in path.name]
     assert not servers.exists(combination.database, settings, "configured")
+
+
+#: Creates the tables, adds the examples that the command line names, and prints all names.
+ADD_AND_LIST = """
+import asyncio, sys
+from sqlalchemy import select
+from src.config import config
+from src.examples.examples_entity import Example
+
+async def main():
+    await config.create_all()
+    async with config.get_session() as session:
+        session.add_all(Example(name=name) for name in sys.argv[1:])
+        await session.commit()
+    print([row.name for row in await config.reader.execute(select(Example.name))])
+    await config.dispose()
+
+asyncio.run(main())
+"""
+
+
+@legs_of("service")
+def test_own_tests_leave_named_database_alone(
+    combination: Combination,
+    project: Path,
+    settings: dict[str, str],
+    database: str,
+    run_own_tests: RunOwnTests,
+) -> None:
+    """Run the tests while `.env` names a database with data, as it may in production."""
+    url = f"sqlite:///{database}.db"
+    if combination.database != "sqlite":
+        servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+        host, port, user, password = (quote(value, safe="") for value in settings.values())
+        url = f"{combination.database}://{user}:{password}@{host}:{port}/{database}"
+    variables = ("DATABASE_URL", "DB_READ_URL", "DB_MIGRATION_URL")
+    env = project / ".env"
+    env.write_text("".join(f"{name}={url}\n" for name in variables), encoding="utf-8")
+    before = sources(project)
+    list_examples = ["uv", "run", "--quiet", "python", "-c", ADD_AND_LIST]
+    # Shuffled, in two processes, and with no warning.
+    own_tests = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
+
+    try:
+        assert run([*list_examples, "Ada"], project).endswith("['Ada']\n")
+        assert re.search(r"\d+ passed", run_own_tests(own_tests, project))
+        assert run(list_examples, project).endswith("['Ada']\n")
+    finally:
+        env.unlink()
+    assert sources(project) == [path for path in before if path != Path(".env")]
 
 
 @pytest.mark.parametrize(
@@ -372,7 +424,7 @@ def test_main_reloads_unless_it_has_workers(
     ("required", "outcome"), [("", "1 skipped"), ("1", "1 error")], ids=["newcomer", "ci"]
 )
 def test_a_missing_server_skips_a_leg_or_fails_it(required: str, outcome: str) -> None:
-    leg = "tests/test_matrix.py::test_own_tests_pass[mysql-service]"
+    leg = "tests/test_matrix.py::test_own_tests_pass[mysql-controller]"
     variables = {"REQUIRE_DATABASES": required, "MYSQL_PORT": str(free_port())}
 
     # The exit code differs; what counts is what is said.

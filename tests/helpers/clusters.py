@@ -44,7 +44,7 @@ def find_program(name: str) -> str:
     versions = [str(path) for each in FOLDERS for path in sorted(Path("/").glob(each[1:]))]
     path = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *versions]))
     if path is None:
-        report_missing(f"no program {name!r} is installed; install it with `{INSTALL}`")
+        report_missing(f"the program {name!r} is missing: install it with `{INSTALL}`")
     return path
 
 
