@@ -129,6 +129,20 @@ async def test_idle_connection_is_tested(
     assert len(tested) == (1 if idle else 0)
 
 
+@pytest.mark.usefixtures("core_app")
+async def test_connection_that_passes_the_test_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    if config.engine.dialect.name != "sqlite":
+        monkeypatch.setattr("src.core.database.driver.MAX_IDLE", 0)
+
+    async with providing() as provider:
+        event.listen(provider.read_engine.sync_engine, "connect", lambda *_: opened.append(1))
+        for _ in range(5):
+            await provider.reader.execute(select(1))
+
+    assert len(opened) == 1
+
+
 @asynccontextmanager
 async def providing(**params: Any) -> AsyncIterator[DatabaseProvider]:
     """Make a provider with other `engine_params`."""
