@@ -8,7 +8,7 @@ from tools.template import DATABASES
 
 from .contenders import Contender, Patch, apply_patches
 
-SETTINGS, PROVIDER = "src/core/settings.py", "src/core/database/provider.py"
+PROVIDER = "src/core/database/provider.py"
 DRIVER = "src/core/database/driver.py"
 READER, SESSIONS = "src/core/database/reader.py", "src/core/database/sessions.py"
 SERVICE, MODULE = "src/examples/examples_service.py", "src/core/core_module.py"
@@ -82,17 +82,8 @@ OPTIMISATIONS = {
     ),
     "without one writer": Optimisation(
         "open one connection for transactions, not five",
-        (
-            Patch(DRIVER, "min(connections, 1)", "min(connections, 5)"),
-            Patch(SETTINGS, "Field(default=4, ge=1", "Field(default=8, ge=1"),
-        ),
+        (Patch(DRIVER, "min(connections, 1)", "min(connections, 5)"),),
         workload="create",
-        by_p99=True,
-        databases=("sqlite",),
-    ),
-    "without few readers": Optimisation(
-        "open three connections for reads, not nine",
-        (Patch(SETTINGS, "Field(default=4, ge=1", "Field(default=10, ge=1"),),
         by_p99=True,
         databases=("sqlite",),
     ),

@@ -25,6 +25,10 @@ row says otherwise. A ratio is the median of all rounds, followed by the smalles
   It has uvicorn's access log, only checks types, and has no error bodies.
 - `{cli}` is the output of `pynest generate application --is-async` and `generate resource`.
   It logs every statement, lists without pages, and can only list and create.
+- A create can't reach its target with the ORM. Both services call `session.add` and `commit`, which
+  send BEGIN, INSERT and COMMIT. On PostgreSQL, a profile shows 41% of a project's time there, 18% in
+  sending the response and log entry, 10% in FastAPI's validation, and 3% in the project's
+  middleware. The hand-written service spends its time the same way.
 
 ### Ablation
 
