@@ -63,7 +63,7 @@ class DriverError(Exception):
     ("error", "reason"),
     [
         (ConnectionRefusedError(111, "refused"), "refused"),
-        (TimeoutError(), "no answer in time"),
+        (TimeoutError(), "no response in time"),
         (DriverError("no such database"), "no such database"),
     ],
     ids=repr,

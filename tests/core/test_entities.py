@@ -176,7 +176,7 @@ async def test_session_loads_related_rows() -> None:
 
 
 def test_relationship_is_rejected_as_a_column() -> None:
-    with pytest.raises(ValueError, match="books of Author: load"):
+    with pytest.raises(ValueError, match="Author.books is a relationship"):
         columns_of(Author, AuthorWithBooks)
 
 
