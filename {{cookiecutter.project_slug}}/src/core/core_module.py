@@ -69,7 +69,7 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
         if state.settings.db_create_all:
             await state.config.create_all()
     except Exception as error:
-        # asyncpg raises errors of its own, and projects on other databases can't import it.
+        # asyncpg has its own errors, which projects on other databases can't import.
         if not isinstance(error, (DBAPIError, OSError)) and not hasattr(error, "sqlstate"):
             raise
         reason = str(getattr(error, "orig", error)) or "no response in time"

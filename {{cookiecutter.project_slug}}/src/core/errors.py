@@ -106,14 +106,14 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install_error_handlers(http_server: FastAPI) -> None:
     """Register the handlers that turn errors into problem responses."""
     for kind in (StarletteHTTPException, RequestValidationError, HttpException):
-        # An async handler: plain functions wait for one of 40 threads, which requests may occupy.
+        # respond_to is async: plain functions wait for one of 40 threads, which may all be busy.
         http_server.exception_handler(kind)(respond_to)
 
 
 async def respond_to(request: Request, error: Exception) -> Response:
     """Create the response to any error. Unexpected errors are logged with a traceback.
 
-    Your own exception handlers take precedence. Only a handler for `Exception` is called last.
+    Your own exception handlers take precedence. Only a handler for `Exception` comes last.
     """
     handlers = request.app.exception_handlers
     if isinstance(error, StarletteHTTPException):

@@ -63,7 +63,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     # httpx logs whole URLs, including API keys in the query.
     for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # PyNest's decorator logs each call, and failures that src.core.errors logs with a traceback.
+    # PyNest's decorator logs every call, and also failures, which src.core.errors already logs.
     logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)
 
 

@@ -53,7 +53,7 @@ class RequestMiddleware:
         async def send_with_id(message: Message) -> None:
             nonlocal status, is_logged
             if message["type"] == "http.response.start":
-                # An HTTPStatus would be logged by its name.
+                # Convert an HTTPStatus, which would be logged by its name.
                 status = int(message["status"])
                 MutableHeaders(scope=message)[HEADER] = request_id
                 # An error response may start after the limit has expired; this then raises.
@@ -118,7 +118,7 @@ class SizeLimitMiddleware:
             length = Headers(scope=scope).get("Content-Length", "0")
             if not length.isdecimal():
                 raise HTTPException(400, "Content-Length must be a number.")
-            # Servers accept any number of digits, but int() raises above 4,300.
+            # Servers accept any number of digits, but int() raises ValueError above 4,300.
             if int(length.lstrip("0")[:19] or 0) > self.max_body_bytes:
                 raise HTTPException(413)
         await self.app(scope, receive_limited, send)
