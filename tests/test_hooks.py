@@ -23,7 +23,7 @@ HOOKS = sorted((TEMPLATE / "hooks").glob("*.py"))
 
 CHARACTERS = "use lower-case letters, digits, '-' and '_', such as 'my-app'"
 LENGTH = "use at most 64 characters, such as 'my-app'"
-NAME = "choose a name that no folder or dependency of a project has"
+NAME = "choose a name unlike the project's folders and dependencies"
 ADDRESS = "use an address such as 'me@example.com', or leave it empty"
 LINE = "use one line of text, without control characters or broken Unicode"
 

@@ -297,8 +297,8 @@ def test_cookiecutter_itself_renders_awkward_text(render: Render, awkward: str) 
         *[(slug, "use lower-case letters") for slug in (".", "..", "a/../b")],
         *[(slug, "start with a letter") for slug in ("1a", "-a", "a-", "a_", "_")],
         *[(slug, "Windows does not reserve") for slug in ("con", "nul", "aux", "com1", "lpt9")],
-        *[(slug, "no folder or dependency") for slug in ("src", "nest", "tests", "alembic")],
-        *[(slug, "no folder or dependency") for slug in ("sqlalchemy", "pynest_api", "h11")],
+        *[(slug, "folders and dependencies") for slug in ("src", "nest", "tests", "alembic")],
+        *[(slug, "folders and dependencies") for slug in ("sqlalchemy", "pynest_api", "h11")],
     ],
 )
 def test_invalid_slug_is_rejected(slug: str, fix: str) -> None:

@@ -394,7 +394,9 @@ def test_check_reports_whether_an_update_exists(
 ) -> None:
     before = contents(project)
     found = update(project, "--check", code=1).stdout
-    assert re.fullmatch(r"There is an update of 11 files \(.*\): `uv run update.py`\n", found)
+    assert re.fullmatch(
+        r"An update changes 11 files \(.*\)\. Apply it with `uv run update\.py`\.\n", found
+    )
     assert contents(project) == before
 
     # A check allows uncommitted changes. A commit that changes no file is no update.
@@ -522,22 +524,22 @@ def withdraw_choice(project: Path, fork: Path) -> None:
         (add, "notes.txt is not committed; commit it, or"),
         (ignore, f"{ADDED} is in the way of the template's {ADDED}, and git does not track it"),
         (link, "folder is in the way of the template's folder/added.txt, and git does not track"),
-        (hide, "git does not look for changes to README.md; end that with `git update-index "),
+        (hide, "git ignores changes to README.md; run `git update-index "),
         (lock, "fatal: Unable to create '.*index.lock': File exists"),
         (fail_at_the_end, "error: external filter 'false' failed"),
         (unlink_record, ".cruft.json is missing, so the template is unknown; create it with"),
-        (record("{", "<<<<<<< {"), ".cruft.json is broken; restore a good one that"),
-        (record('"commit"', '"committed"'), ".cruft.json is broken; restore a good one"),
-        (record('"cookiecutter"', '"other"'), ".cruft.json is broken; restore a good one"),
+        (record("{", "<<<<<<< {"), ".cruft.json is broken; restore an earlier"),
+        (record('"commit"', '"committed"'), ".cruft.json is broken; restore an earlier"),
+        (record('"cookiecutter"', '"other"'), ".cruft.json is broken; restore an earlier"),
         (record('(?s)"context".*}', '"context": []'), ".cruft.json is broken; restore"),
-        (record("(?s).*", "[]"), ".cruft.json is broken; restore a good one"),
+        (record("(?s).*", "[]"), ".cruft.json is broken; restore an earlier"),
         (
             record("pynest-async", "none"),
             r"git cannot clone the template \(fatal: .*none.*\); check `template` in",
         ),
         (
             record('t": "[0-9a-f]+', f't": "{"0" * 40}'),
-            f"the template has no commit {'0' * 40} any more; set `commit` in",
+            f"the template has no commit {'0' * 40}; set `commit` in",
         ),
         (delete_branch, "the template has no branch 'stable', which `checkout` in .cruft.json"),
         (break_pyproject, r"pyproject.toml is broken \("),
@@ -598,9 +600,7 @@ def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
     for command in commands:
         given = command.replace("0.2.0", "99.0.0").replace("1a2b3c4", head)
         if command == "make update-check":
-            with pytest.raises(
-                AssertionError, match=r"There is an update of 11 files \(.* 99.0.0 "
-            ):
+            with pytest.raises(AssertionError, match=r"An update changes 11 files \(.* 99.0.0 "):
                 run(given, project)
             continue
         report = run(given, project)

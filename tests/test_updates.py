@@ -218,7 +218,7 @@ def test_an_archive_is_not_recorded_but_linked_later(
     git(template, "archive", f"--prefix={plain.name}/", f"--output={archive}", "HEAD")
     shutil.unpack_archive(archive, tmp_path)
     commit = git(template, "rev-parse", "HEAD")
-    reason = "git knows no commit of it"
+    reason = "git has no commit of it"
 
     link = not_recorded(tmp_path / "archive", archive, reason)
     assert link == not_recorded(tmp_path / "plain", plain, reason)
@@ -233,7 +233,7 @@ def test_an_archive_is_not_recorded_but_linked_later(
 def test_a_dirty_template_is_not_recorded_but_linked_later(
     larger: Path, created: Created, tmp_path: Path
 ) -> None:
-    reason = "it has changes that are not committed"
+    reason = "it has uncommitted changes"
     clone = tmp_path / "clone"
     git(larger, "clone", "--quiet", str(larger), str(clone))
     note = clone / "services" / "async" / "templates" / "note.txt"
