@@ -320,7 +320,7 @@ def test_container_allows_a_graceful_shutdown(project: Path, compose: dict[str, 
     assert f"for {seconds} seconds at most" in readme
 
 
-def test_readme_and_image_share_commands(project: Path, compose: dict[str, Any]) -> None:
+def test_port_and_commands_are_documented(project: Path, compose: dict[str, Any]) -> None:
     start = command(project, "CMD")
     readme = (project / "README.md").read_text(encoding="utf-8")
 

@@ -218,7 +218,7 @@ def test_own_tests_report_a_missing_server(combination: Combination, project: Pa
     )
 
 
-def test_readme_commands_work(
+def test_readme_commands_serve(
     combination: Combination, project: Path, settings: dict[str, str], database: str
 ) -> None:
     """Run each command of the README; only port, database and password differ."""

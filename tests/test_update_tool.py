@@ -581,7 +581,7 @@ def test_rejection_is_one_line_and_changes_nothing(
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
+def test_documented_commands_update_a_project(project: Path, fork: Path) -> None:
     """Run the README's commands; uv creates the environment of `update.py`."""
     heading = "## [Unreleased]\n"
     notes = "\n### Upgrade notes\n\n- Changed by the template.\n"
