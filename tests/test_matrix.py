@@ -35,18 +35,20 @@ def shell_blocks(project: Path) -> list[str]:
 @pytest.mark.xdist_group("sqlite-controller")
 def test_readme_quick_start_works(tmp_path: Path) -> None:
     """Run the first commands of the template's README, with the local template."""
-    blocks = shell_blocks(TEMPLATE)
-    start, unasked = (
-        block.replace("gh:org/pynest-async", f"--default-config --no-input '{TEMPLATE}'")
-        for block in blocks[:2]
+    readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)\n```$", readme, re.MULTILINE | re.DOTALL)
+    start, commit, answered = (
+        block.replace("gh:org/pynest-async", f"--default-config '{TEMPLATE}'")
+        for block in blocks[:3]
     )
-    author = {f"GIT_{who}_NAME": "Ada" for who in ("AUTHOR", "COMMITTER")}
-    author |= {f"GIT_{who}_EMAIL": "ada@example.com" for who in ("AUTHOR", "COMMITTER")}
+    author = {f"GIT_{role}_NAME": "Ada" for role in ("AUTHOR", "COMMITTER")}
+    author |= {f"GIT_{role}_EMAIL": "ada@example.com" for role in ("AUTHOR", "COMMITTER")}
 
-    with serving(start, tmp_path, free_port(), author) as client:
+    with serving(start, tmp_path, free_port(), {}) as client:
         assert client.get("/examples").json() == {"items": [], "next": None}
-    assert run("git status --porcelain --untracked-files=no", tmp_path / "my-app") == ""
-    run(unasked, tmp_path)
+    run(commit, tmp_path / "my-app", **author)
+    assert run("git status --porcelain", tmp_path / "my-app") == ""
+    run(answered, tmp_path)
     assert "asyncpg" in (tmp_path / "tea-shop" / "requirements.txt").read_text()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-HEADING = "\n## What a service promises\n"
+HEADING = "\n## Promises\n"
 #: The name of the property with the outcomes of a project's tests.
 PROPERTY = "own tests"
 #: The start of the reason if a test is skipped because its server is missing.
