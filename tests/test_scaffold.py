@@ -33,7 +33,7 @@ Make = Callable[..., list[str]]
 
 @pytest.fixture
 def make(scaffold: ModuleType, project: Path) -> Make:
-    """Make a module in the project, as the command does."""
+    """Create a module in the project like the command line."""
 
     def make(name: str, fields: str = "", singular: str = "", route: str = "") -> list[str]:
         names = scaffold.make_names(name, singular, route)
@@ -48,15 +48,13 @@ def contents(project: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("style", SESSION_STYLES)
-def test_the_examples_are_what_the_scaffold_makes(
-    style: str, render: Render, tmp_path: Path
-) -> None:
+def test_examples_match_the_scaffold(style: str, render: Render, tmp_path: Path) -> None:
     project = render(session_style=style)
 
     assert contents(scaffolded(project, tmp_path)) == contents(project), "run `make examples`"
 
 
-def test_scaffold_template_gets_all_its_variables(scaffold: ModuleType, rendered: Path) -> None:
+def test_scaffold_template_gets_all_variables(scaffold: ModuleType, rendered: Path) -> None:
     settings = scaffold.json.loads((rendered / scaffold.TEMPLATE / "cookiecutter.json").read_text())
 
     context = scaffold.make_context(scaffold.make_names("orders"), [], None)
@@ -262,7 +260,7 @@ def test_reference_to_another_key_is_rejected(
 
 
 def test_module_of_locations_sets_its_location(make: Make, project: Path) -> None:
-    """`location` is a function that the controller calls."""
+    """The controller also calls a function named `location`."""
     make("locations")
 
     controller = (project / "src" / "locations" / "locations_controller.py").read_text()
@@ -412,7 +410,7 @@ def test_order_of_imports_is_kept(make: Make, project: Path, *, tidy: bool) -> N
         (("app = ", "import x.orders.orders_module\napp = "), "in another way"),
     ],
 )
-def test_unusual_app_module_is_left_alone(
+def test_unusual_app_module_is_unchanged(
     scaffold: ModuleType, project: Path, change: tuple[str, str], reason: str
 ) -> None:
     app_module = project / "src" / "app_module.py"
@@ -439,8 +437,8 @@ def test_unusual_app_module_gets_printed_instructions(make: Make, project: Path)
     assert "        OrdersModule," in told
 
 
-def test_failure_leaves_nothing(make: Make, project: Path) -> None:
-    """Fail when half of the files are written: `tests` is a file."""
+def test_failure_leaves_no_files(make: Make, project: Path) -> None:
+    """Fail after half of the files are written, because `tests` is a file."""
     shutil.rmtree(project / "tests")
     (project / "tests").write_text("not a folder")
     before = contents(project)
@@ -463,7 +461,7 @@ def test_import_goes_above_the_app(scaffold: ModuleType) -> None:
 
 
 def test_computed_controller_path_is_ignored(make: Make, project: Path) -> None:
-    """A route in a computed path, or in another argument, can't be known without running it."""
+    """The scaffold can't read a computed path, or a path in another argument."""
     (project / "src" / "odd.py").write_text(
         "@Controller(f'{API}/x')\nclass A:\n    @Get('/{each}')\n    async def get(self): ...\n"
         "@Controller(tag='orders', prefix='tag')\nclass B:\n    @Get()\n    def get(self): ...\n"
@@ -491,7 +489,7 @@ def test_project_error_is_one_line(
     (project / path).write_text(text)
     before = contents(project)
 
-    # The scaffold's own class of error has no name here.
+    # This process can't import the scaffold's class of errors by name.
     with pytest.raises(Exception, match=f"^{reason}") as refused:
         make("orders")
 
@@ -520,7 +518,7 @@ def test_custom_template_error_is_one_line(
 NAMES = st.one_of(
     st.text("abcdeorstuvxyz0123_- ABCXYZ", min_size=1, max_size=12),
     st.text(max_size=8),
-    # Words that the files have a use for.
+    # Words that occur as names in the generated files.
     st.from_regex(
         r"post|page|class|client|session|type|list|request|response|name|value|serie|limit|change",
         fullmatch=True,
@@ -533,7 +531,7 @@ KINDS = st.from_regex(
 
 
 def fields_of(kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Make fields of any name, some of which are taken."""
+    """Generate fields with any name. Some names are reserved."""
     return st.builds(
         lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
         st.one_of(
@@ -554,7 +552,7 @@ FIELDS = fields_of(st.one_of(KINDS, st.text(max_size=3)))
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, fields=st.lists(FIELDS, max_size=4).map(" ".join))
-def test_any_module_is_rejected_or_tidy(
+def test_any_module_is_rejected_or_formatted(
     scaffold: ModuleType,
     rendered: Path,
     tmp_path_factory: pytest.TempPathFactory,
