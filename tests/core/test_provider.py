@@ -1,4 +1,4 @@
-"""The provider: sessions, pools and what an owner can set."""
+"""The database provider: sessions, pools and engine parameters."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def test_requests_share_no_session(
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_two_sessions_delete_the_same_row() -> None:
+async def test_two_sessions_can_delete_one_row() -> None:
     async with config.get_session() as session:
         session.add(CoreItem(name="Ada"))
         await session.commit()
@@ -108,7 +108,7 @@ async def test_idle_connection_is_tested(
     monkeypatch: pytest.MonkeyPatch, engine: str, *, idle: bool
 ) -> None:
     if config.engine.dialect.name == "sqlite":
-        assert settings.db_pool_pre_ping  # SQLite's connections don't break.
+        assert settings.db_pool_pre_ping  # Connections to SQLite never break.
         return
 
     async def fail(connection: object) -> None:
@@ -127,6 +127,20 @@ async def test_idle_connection_is_tested(
     await ask()
 
     assert len(tested) == (1 if idle else 0)
+
+
+@pytest.mark.usefixtures("core_app")
+async def test_connection_that_passes_the_test_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    if config.engine.dialect.name != "sqlite":
+        monkeypatch.setattr("src.core.database.driver.MAX_IDLE", 0)
+
+    async with providing() as provider:
+        event.listen(provider.read_engine.sync_engine, "connect", lambda *_: opened.append(1))
+        for _ in range(5):
+            await provider.reader.execute(select(1))
+
+    assert len(opened) == 1
 
 
 @asynccontextmanager
@@ -182,7 +196,7 @@ async def test_pool_size_is_split(size: int, overflow: int, writers: int, reader
 
 
 @pytest.mark.usefixtures("core_app")
-async def test_engine_params_of_the_owner_win() -> None:
+async def test_own_engine_params_are_used() -> None:
     opened: list[object] = []
     async with providing(pool_recycle=0) as provider:
         for engine in (provider.engine, provider.read_engine):
@@ -199,7 +213,7 @@ async def test_engine_params_of_the_owner_win() -> None:
 
 
 @pytest.mark.usefixtures("core_app")
-async def test_ping_uses_no_pool() -> None:
+async def test_ping_does_not_use_the_pool() -> None:
     async with AsyncExitStack() as stack:
         for engine in (config.engine, config.read_engine):
             for _ in range(20):

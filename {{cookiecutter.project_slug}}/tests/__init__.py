@@ -1,4 +1,4 @@
-"""Tests. They have their own database: none can reach the configured one."""
+"""Tests. They use a temporary database and never the configured one."""
 
 import os
 {% if cookiecutter.database == "sqlite" %}
@@ -12,7 +12,7 @@ from uuid import uuid4
 from dotenv import load_dotenv
 {% endif %}
 
-# Before `src` is imported, which reads the settings.
+# Importing `src` reads the settings, so set them first.
 {% if cookiecutter.database == "sqlite" %}
 FOLDER = tempfile.mkdtemp()
 DATABASE = f"{FOLDER}/test.db"

@@ -220,7 +220,7 @@ def _check_encryption(connection: DBAPIConnection, _: object) -> None:
 async def ping(connection: Any) -> None:
     """Ask the server to respond, on a connection of {{ "asyncpg" if postgresql else "aiomysql" }}."""
 {% if postgresql %}
-    await connection.execute("")
+    await connection.execute("SELECT 1")
 {% else %}
     await connection.ping(reconnect=False)
 {% endif %}
