@@ -1,6 +1,6 @@
 """A service keeps its promises on real clusters: a pooler, a standby, a replica, TLS, a balancer.
 
-Every test has servers of its own, which `tests/helpers/clusters.py` starts. A test runs with one
+Every test runs its own servers, from `tests/helpers/clusters.py`. A test runs with one
 combination, or with one of each database if that can break it.
 """
 
@@ -145,12 +145,10 @@ def test_migrations_go_around_the_pooler(installed: Path) -> None:
 
 # TLS
 
-#: Options of a server that has TLS with the files of a folder, and of one that has none.
+#: Options of a server that has TLS, and of one that has none.
 TLS = {
-    "postgresql": ["--ssl=on"]
-    + [f"--ssl_{each}_file={{}}/server.{end}" for each, end in (("cert", "pem"), ("key", "key"))]
-    + ["--ssl_ca_file={}/ca.pem"],
-    "mysql": ["--ssl-cert={}/server.pem", "--ssl-key={}/server.key", "--ssl-ca={}/ca.pem"],
+    "postgresql": "--ssl=on --ssl_cert_file={cert} --ssl_key_file={key} --ssl_ca_file={ca}",
+    "mysql": "--ssl-cert={cert} --ssl-key={key} --ssl-ca={ca}",
 }
 NO_TLS = {"postgresql": "--ssl=off", "mysql": "--skip-ssl"}
 
@@ -159,27 +157,23 @@ NO_TLS = {"postgresql": "--ssl=off", "mysql": "--skip-ssl"}
 def test_tls_is_verified_and_never_dropped(combination: Combination, installed: Path) -> None:
     """Change the server's certificate and demands below two services.
 
-    One verifies the server. The other only requires TLS, and has a certificate of its own.
+    One verifies the server. The other only requires TLS, and has a client certificate.
     """
     database = combination.database
     with making_folder() as folder, ExitStack() as stack:
         right, wrong = Authority(folder, "right"), Authority(folder, "wrong")
-        good = right.issue("server", "localhost")
-        user = right.issue("user", APP)
-        shutil.copy(right.certificate, folder / "ca.pem")
+        good, user = right.issue("good", "localhost"), right.issue("user", APP)
+        used = right.issue("used", "localhost")
 
         def install(certificate: Certificate) -> None:
             # Into the same files, which keep their owner.
-            shutil.copyfile(certificate.path, folder / "server.pem")
-            shutil.copyfile(certificate.key, folder / "server.key")
+            shutil.copyfile(certificate.path, used.path)
+            shutil.copyfile(certificate.key, used.key)
             server.reload()
             server.drop_connections()
 
-        shutil.copy(good.path, folder / "server.pem")
-        right.issue("placeholder", "localhost").key.rename(folder / "server.key")
-        shutil.copyfile(good.key, folder / "server.key")
-        options = [option.format(folder) for option in TLS[database]]
-        server = stack.enter_context(running_database(database, *options))
+        options = TLS[database].format(cert=used.path, key=used.key, ca=right.certificate)
+        server = stack.enter_context(running_database(database, *options.split()))
         server.demand("tls")
         trusting = {
             "DATABASE_URL": server.url(),
@@ -199,7 +193,7 @@ def test_tls_is_verified_and_never_dropped(combination: Combination, installed: 
         wait_until_well(lenient)
 
         server.demand("nothing")
-        for invalid in (wrong.issue("server", "localhost"), right.issue("other", "elsewhere.test")):
+        for invalid in (wrong.issue("forged", "localhost"), right.issue("other", "elsewhere.test")):
             install(invalid)
             assert_fails(careful)
             wait_until_well(lenient)
@@ -249,7 +243,7 @@ def test_writes_find_the_new_primary(installed: Path, record_figure: RecordFigur
         primary.set("synchronous_standby_names", "'*'")
         variables = {"DATABASE_URL": primary.url(port=endpoint.port), "DB_CREATE_ALL": "true"}
         with serving_in_production(installed, **variables) as service:
-            with sending(service.url, clients=4) as traffic:
+            with sending(service.url, clients=8) as traffic:
                 traffic.first_success("POST", time.monotonic())
                 time.sleep(0.5)
                 primary.set("default_transaction_read_only", "on")
@@ -289,7 +283,7 @@ def test_writes_find_another_host(installed: Path, record_figure: RecordFigure) 
             "DB_CREATE_ALL": "true",
         }
         with serving_in_production(installed, **variables) as service:
-            with sending(service.url, clients=4) as traffic:
+            with sending(service.url, clients=8) as traffic:
                 traffic.first_success("POST", time.monotonic())
                 time.sleep(0.5)
                 primary.kill()
@@ -478,7 +472,7 @@ def test_shutdown_delay_keeps_serving(installed: Path, tmp_path: Path, workers: 
         os.killpg(service.process.pid, signal.SIGTERM)
         time.sleep(1)
         while time.monotonic() - start < 2.5:
-            # Each request has a connection of its own, and meets any of the workers.
+            # Each request opens a connection, so it meets any of the workers.
             assert_unavailable(httpx.get(f"{service.url}/health/ready"))
             assert httpx.get(f"{service.url}/health/live").status_code == 200
             assert httpx.get(f"{service.url}/examples").status_code == 200

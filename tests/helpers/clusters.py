@@ -1,6 +1,6 @@
 """Private servers for a test: PostgreSQL and its standby, MariaDB, PgBouncer, HAProxy, a CA.
 
-Each one listens on 127.0.0.1, on a port that is chosen when it starts, and has a folder of its own.
+Each one listens on 127.0.0.1, on a free port, and keeps its data in a temporary folder.
 If root runs the tests, the servers run as nobody, since most of them refuse to run as root.
 """
 
@@ -142,7 +142,7 @@ class Server:
 
 @contextlib.contextmanager
 def running(server: Server) -> Iterator[None]:
-    """Start a server and stop it after the `with`, whoever started it last."""
+    """Start a server, and stop it after the `with`, even if it was restarted."""
     server.start()
     try:
         yield
