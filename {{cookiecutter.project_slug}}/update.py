@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["cookiecutter>=2.7,<3"]
 # ///
-"""Update this project from its template: `uv run update.py`. The README says more.
+"""Update this project from its template: `uv run update.py`. See docs/updating.md.
 
 cookiecutter renders the template twice: as this project last saw it, and as it is now. git merges
 the difference like a branch, in a temporary work tree. Only the finished merge reaches the project.

@@ -1,4 +1,4 @@
-"""Make a module: `python -m scaffold orders`, as the README says.
+"""Make a module: `python -m scaffold orders`, see docs/modules.md.
 
 `scaffold/module` is the template of a module: change it to your taste.
 """
