@@ -34,10 +34,14 @@ PROGRAMS = ("make", "uv", "uvx", "python", "docker", "git", "alembic", "pytest",
 IN_CONTAINERS = {"python main.py --host 0.0.0.0 --port 8000", "alembic upgrade head"}
 
 
+@pytest.fixture(scope="module")
+def projects(render: Render) -> dict[Combination, Path]:
+    return {combination: render(**combination.answers) for combination in COMBINATIONS}
+
+
 @pytest.fixture(scope="module", params=COMBINATIONS, ids=str)
-def project(request: pytest.FixtureRequest, render: Render) -> Path:
-    combination: Combination = request.param
-    return render(**combination.answers)
+def project(request: pytest.FixtureRequest, projects: dict[Combination, Path]) -> Path:
+    return projects[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +93,11 @@ def test_every_command_is_run(sections: list[Section]) -> None:
     assert with_commands <= set(marked_sections()), "mark the test that runs it: runs_commands"
 
 
-def test_marks_name_existing_sections(render: Render) -> None:
+def test_marks_name_existing_sections(projects: dict[Combination, Path]) -> None:
     found = {
         (each.page, each.heading)
-        for combination in COMBINATIONS
-        for each in sections_of(render(**combination.answers))
+        for project in projects.values()
+        for each in sections_of(project)
         if each.code_in("sh")
     }
 
