@@ -1,4 +1,4 @@
-"""The Python in the project's pages works as they say."""
+"""The Python in the project's pages works as documented."""
 
 import ast
 import inspect

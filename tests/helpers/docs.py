@@ -1,4 +1,4 @@
-"""The Markdown pages of a rendered project: sections, code, links and tables.
+"""The Markdown pages of a rendered project: sections, code and links.
 
 A test says by a mark which sections' commands it runs, and reads them by the `commands` fixture:
 
@@ -33,8 +33,6 @@ class Section:
     links: list[str] = field(default_factory=list)
     #: The inline code.
     code: list[str] = field(default_factory=list)
-    #: The header cells of each table.
-    headers: list[list[str]] = field(default_factory=list)
 
     def code_in(self, language: str) -> list[str]:
         """Return the code of the blocks in a language."""
@@ -52,7 +50,7 @@ def page_names(project: Path) -> list[str]:
 
 
 def read_page(project: Path, name: str) -> list[Section]:
-    """Read the sections of a page. Text above the first heading is in a section without one."""
+    """Read the sections of a page. Text above the first heading has a section without a heading."""
     parser = MarkdownIt("commonmark").enable("table")
     sections = [Section(name, "")]
     tokens = parser.parse((project / name).read_text(encoding="utf-8"))
@@ -62,10 +60,6 @@ def read_page(project: Path, name: str) -> list[Section]:
         section = sections[-1]
         if token.type == "fence":
             section.blocks.append((token.info, token.content.rstrip("\n")))
-        elif token.type == "thead_open":
-            section.headers.append([])
-        elif before is not None and before.type == "th_open":
-            section.headers[-1].append(token.content)
         for part in token.children or []:
             _read_inline(part, section)
     return sections
