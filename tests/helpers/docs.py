@@ -3,6 +3,8 @@
 A test says by a mark which sections' commands it runs, and reads them by the `commands` fixture:
 
     @pytest.mark.runs_commands("docs/modules.md", "Make a module", "Undo a new module")
+
+A mark without a heading means that the test reads the whole page itself.
 """
 
 from __future__ import annotations
@@ -104,11 +106,14 @@ def broken_links(project: Path) -> list[str]:
 
 
 def marked_sections() -> Iterator[tuple[str, str]]:
-    """Yield the page and heading of each section whose commands some test runs."""
+    """Yield the page and heading of each section whose commands some test runs.
+
+    If a test runs a whole page, the heading is empty.
+    """
     for path in TESTS.glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 for mark in node.decorator_list:
                     if isinstance(mark, ast.Call) and ast.unparse(mark.func).endswith(f".{MARK}"):
                         page, *headings = map(ast.literal_eval, mark.args)
-                        yield from ((page, heading) for heading in headings)
+                        yield from ((page, heading) for heading in headings or [""])
