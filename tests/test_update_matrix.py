@@ -30,7 +30,7 @@ RECORD, ENVIRONMENT = ".cruft.json", "UV_PROJECT_ENVIRONMENT"
 NEXT: list[Change] = [
     ("README.md", "## Migrations\n", "## Migrations\n\nChanged by the template.\n"),
     ("docs/logging.md", "## Requests\n", "## Requests\n\nChanged by the template.\n"),
-    ("compose.yaml", "# The service", "# Changed by the template.\n# The service"),
+    ("compose.yaml", "services:\n", "# Changed by the template.\nservices:\n"),
     ("pyproject.toml", "dependencies = [", 'dependencies = [\n    "anyio>=4,<5",'),
     ("src/core/paging.py", "\nfrom ", "\n# Changed by the template.\nfrom "),
     ("src/app_module.py", "class AppModule:", "# Changed by the template.\nclass AppModule:"),
