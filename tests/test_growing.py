@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import pytest
+from markdown_it import MarkdownIt
 
 from tools.template import run
 
@@ -42,6 +43,7 @@ THOROUGH = {LEGS[0], LEGS[1]}
 #: Sentences of the page that its own tests don't show.
 TESTS = """\
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -49,10 +51,11 @@ import pytest
 from fastapi import Request
 from nest.common.exceptions import ProviderNotExportedException
 from nest.core import BaseGuard, Controller, Get, Module, PyNestFactory, UseGuards
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from src.app_module import AppModule
 from src.config import config
+from src.core.errors import ProblemError
 from src.orders.orders_entity import Order
 from src.products.products_module import ProductsModule
 from src.products.products_rates import RatesService
@@ -124,6 +127,31 @@ async def test_session_keeps_connection_until_commit() -> None:
     assert read_pool.checkedout() == 0
 
 
+async def test_rates_are_read_or_unavailable() -> None:
+    async def respond(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/rates/USD"
+        return httpx.Response(statuses.pop(), json={"rate": 1.1})
+
+    statuses = [500, 200]
+    rates = RatesService()
+    rates.client = httpx.AsyncClient(
+        base_url="http://rates", transport=httpx.MockTransport(respond)
+    )
+
+    assert await rates.get_rate("USD") == Decimal("1.1")
+    with pytest.raises(ProblemError):
+        await rates.get_rate("USD")
+
+
+async def test_old_version_can_insert(client: httpx.AsyncClient) -> None:
+    async with config.engine.begin() as connection:
+        insert = "INSERT INTO products (sku, price, stock) VALUES ('tea', 1, 1)"
+        await connection.execute(text(insert))
+
+    [tea] = (await client.get("/products")).json()["items"]
+    assert tea["unit"] == "piece"
+
+
 async def test_client_is_closed_at_shutdown() -> None:
     app: Any = PyNestFactory.create(AppModule)
     client = app.container.get(RatesService).client
@@ -148,6 +176,12 @@ async def test_failed_task_is_only_logged(
 """
 
 
+@pytest.mark.parametrize("block", ["```python\nx = 1\n```", "~~~toml\n~~~", "    $ make"])
+def test_unknown_block_is_an_error(block: str, tmp_path: Path) -> None:
+    with pytest.raises(pytest.fail.Exception, match="no test runs"):
+        follow(read_blocks(f"Text:\n\n{block}\n"), tmp_path, {})
+
+
 @pytest.mark.parametrize("combination", legs(LEGS), indirect=True, scope="session")
 def test_examples_of_growing_work(
     combination: Combination,
@@ -168,6 +202,7 @@ def test_examples_of_growing_work(
     (folder / "tests" / "test_sentences.py").write_text(TESTS, encoding="utf-8")
     if combination in THOROUGH:
         run("make lint", folder, **variables)
+        run("uv run python -m src.seed", folder, **variables)
         tests = ["tests/orders", "tests/products", *tests]
     paths = " ".join([*tests, "tests/test_sentences.py"])
     assert re.search(r"\d+ passed", run(f"uv run pytest {paths}", folder, **variables))
@@ -267,11 +302,13 @@ class Block:
 
 
 def read_blocks(page: str) -> list[Block]:
-    """Find the blocks of a page."""
-    pattern = r"^([^\n]+)\n\n```(\w*)\n(.*?)^```$"
-    found = re.findall(pattern, page, re.MULTILINE | re.DOTALL)
-    assert page.count("```") == 2 * len(found), "each block needs a line above it"
-    return [Block(language, above, text) for above, language, text in found]
+    """Find the blocks of a page, in order."""
+    lines = page.splitlines()
+    return [
+        Block(token.info, next(filter(None, reversed(lines[: token.map[0]])), ""), token.content)
+        for token in MarkdownIt("commonmark").parse(page)
+        if token.type in {"fence", "code_block"} and token.map
+    ]
 
 
 def apply(path: Path, block: str) -> None:
