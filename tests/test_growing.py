@@ -57,6 +57,7 @@ from src.app_module import AppModule
 from src.config import config
 from src.core.errors import ProblemError
 from src.orders.orders_entity import Order
+from src.orders.orders_module import OrdersModule
 from src.products.products_module import ProductsModule
 from src.products.products_rates import RatesService
 from src.products.products_service import ProductsService
@@ -64,13 +65,19 @@ from src.products.products_service import ProductsService
 from .products.products_factory import add_product
 
 
-def test_service_needs_an_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ProductsModule, "exports", [])
+@pytest.mark.parametrize(
+    ("module", "name"), [(ProductsModule, "exports"), (OrdersModule, "imports")]
+)
+def test_missing_export_or_import_is_named(
+    module: type, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, name, [])
 
     with pytest.raises(ProviderNotExportedException) as caught:
         PyNestFactory.create(AppModule)
 
-    assert "'exports=[ProductsService]'   to ProductsModule" in str(caught.value)
+    assert f"'{name}=[Products" in str(caught.value)
+    assert module.__name__ in str(caught.value)
 
 
 async def test_pieces_are_sold_once(client: httpx.AsyncClient) -> None:
