@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from tools import servers
 from tools.releases import releases
 from tools.template import TEMPLATE, git, render, run
 
@@ -51,24 +50,6 @@ OLD_MODULES = {
     "reports": "columns:json location:str? t:int tuple:int?",
     "things": EVERY_TYPE,
 }
-
-
-@pytest.fixture
-def variables(
-    combination: Combination,
-    project: Path,
-    settings: dict[str, str],
-    database: str,
-    mypy_cache: Path,
-) -> dict[str, str]:
-    """Return variables for the project's environment, an empty database and no network."""
-    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-    return settings | {
-        f"{combination.database.upper()}_DB_NAME": database,
-        "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
-        "UV_OFFLINE": "1",
-        "MYPY_CACHE_DIR": str(mypy_cache),
-    }
 
 
 @pytest.mark.runs_commands("docs/modules.md", "Make a module", "Undo a new module")

@@ -63,6 +63,7 @@ DIFFER = {
     },
     "session_style": {
         ".cruft.json",
+        "docs/growing.md",
         "docs/sessions.md",
         f"{SCAFFOLD}_controller.py",
         f"{SCAFFOLD}_service.py",
