@@ -50,7 +50,7 @@ NEXT: list[Change] = [
 EDITS: list[Change] = [
     ("README.md", "## Start\n", "## Ours\n\nChanged by the user.\n\n## Start\n"),
     ("pyproject.toml", "\n]\n\n[dep", '\n    "httpx>=0.28,<0.29",\n]\n\n[dep'),
-    ("src/core/paging.py", '"""', '"""Changed by the user. '),
+    ("src/core/paging.py", "\nItem = ", "\n# Changed by the user.\nItem = "),
 ]
 
 
