@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pluralizer import Pluralizer
 
 #: Names that `src` or the routes have already, or that mean something else in Python.
-RESERVED = {"app", "config", "core", "docs", "openapi", "redoc"}
+RESERVED = {"app", "config", "core", "docs", "openapi"}
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
 }
