@@ -11,7 +11,7 @@ APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: app test lint format lock examples release bench bench-serving bench-quick clean
+.PHONY: app test lint format lock examples pictures release bench bench-serving bench-quick clean
 
 # Render a project, install it and serve it; without the hooks, which are for its owner.
 app: $(READY)
@@ -43,6 +43,10 @@ lock: $(READY)
 # Write the rendered src/examples anew, as the scaffold makes it.
 examples: $(READY)
 	$(BIN)/python -m tools.examples
+
+# Record the terminal and take the screenshot of the README again; writes docs/pictures.
+pictures: $(READY)
+	$(BIN)/python -m tools.pictures
 
 # Make a release of the last commit: make release VERSION=0.1.0
 release: $(READY)
