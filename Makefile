@@ -7,13 +7,13 @@ BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
 APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 
-# Rendered projects find this uv, and take the Python that is here.
+# Commands in rendered projects use this uv and the installed Python.
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: app test lint format lock examples pictures release bench bench-serving bench-quick clean
 
-# Render a project, install it and serve it; without the hooks, which are for its owner.
+# Render a project without hooks, install it and serve it.
 app: $(READY)
 	$(BIN)/cookiecutter --default-config --no-input --overwrite-if-exists --accept-hooks no \
 		--output-dir $(dir $(APP)) . database=$(DATABASE) session_style=$(SESSION_STYLE)
@@ -23,7 +23,7 @@ app: $(READY)
 		echo "Rendered to $(APP); serving on http://127.0.0.1:$(PORT)" && \
 		cd $(APP) && exec env $$settings .venv/bin/python main.py --port $(PORT)
 
-# Everything; make test PYTEST='-m "not matrix"' leaves out what takes minutes.
+# Run lint and all tests; PYTEST='-m "not matrix"' skips the slow ones.
 test: lint
 	$(BIN)/pytest $(PYTEST)
 
@@ -36,33 +36,33 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# Pin the newest versions in what will be the rendered requirements.txt.
+# Pin the newest versions in requirements.txt of new projects.
 lock: $(READY)
 	$(BIN)/python -m tools.lock
 
-# Write the rendered src/examples anew, as the scaffold makes it.
+# Regenerate the rendered examples module with the scaffold.
 examples: $(READY)
 	$(BIN)/python -m tools.examples
 
-# Record the terminal and take the screenshot of the README again; writes docs/pictures.
+# Record the terminal and take the screenshot for the README; writes docs/pictures.
 pictures: $(READY)
 	$(BIN)/python -m tools.pictures
 
-# Make a release of the last commit: make release VERSION=0.1.0
+# Release the last commit: make release VERSION=0.1.0
 release: $(READY)
 	$(BIN)/python -m tools.releases $(VERSION)
 
-# Measure how fast projects serve and the template generates; writes benchmarks/RESULTS.md.
+# Measure the speed of projects and of the template; write benchmarks/RESULTS.md.
 bench: bench-serving
 	$(BIN)/python -m benchmarks.generation
 
-# The part of bench about serving.
+# Measure only the speed of projects.
 bench-serving: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.page
 
-# Check that all contenders give the same responses, with each optimisation taken back too.
+# Check that all contenders give the same responses, also without each optimisation.
 bench-quick: $(READY)
 	$(BIN)/python -m benchmarks.serving --quick
 

@@ -1,4 +1,4 @@
-"""A temporary database for a run, and the rows of its table."""
+"""Create the temporary database of a run, and fill its table."""
 
 import asyncio
 import contextlib
@@ -24,22 +24,22 @@ class Database:
 
     #: `sqlite`, `postgresql` or `mysql`.
     kind: str
-    #: The environment variables of a service that uses it.
+    #: The environment variables for a service on this database.
     settings: dict[str, str]
 
     @property
     def name(self) -> str:
-        """Return the name on the server; for SQLite, the path of the file without `.db`."""
+        """Return the database's name; for SQLite, the path of the file without `.db`."""
         return self.settings[f"{self.kind.upper()}_DB_NAME"]
 
     def migrate(self, project: Path) -> None:
-        """Create the tables by the migrations of a rendered project."""
+        """Create the tables with the migrations of a rendered project."""
         run([str(PYTHON), "-m", "alembic", "upgrade", "head"], project, **self.settings)
 
     def fill(self, rows: int) -> None:
-        """Replace the table's rows by this many, with keys from 1."""
+        """Replace the table's rows with a number of new ones, with keys from 1."""
         values = ", ".join(f"('example {number}')" for number in range(1, rows + 1))
-        insert = f"INSERT INTO examples (name) VALUES {values}"  # noqa: S608  # our own numbers
+        insert = f"INSERT INTO examples (name) VALUES {values}"  # noqa: S608  # only numbers
         if self.kind == "sqlite":
             self._execute("DELETE FROM examples", "DELETE FROM sqlite_sequence", insert)
             # Each contender starts with an empty write-ahead log.
@@ -102,7 +102,7 @@ def temporary_database(kind: str, settings: dict[str, str]) -> Iterator[Database
 
     Args:
         kind: `sqlite`, `postgresql` or `mysql`.
-        settings: the environment variables of a service that uses the server.
+        settings: the environment variables for a service on this server.
     """
     name = f"bench_{uuid4().hex}"
     folder = BUILD / "data"

@@ -1,7 +1,7 @@
 """Measure how long the template takes to generate a project and to add a module.
 
-cookiecutter's command generates this template, with its hooks and without, in turn with a template
-that has a single file. That one shows how much of the time is cookiecutter's own.
+The `cookiecutter` command renders this template with and without its hooks, and a template with a
+single file. The small template shows cookiecutter's own share of the time.
 """
 
 import itertools
@@ -24,36 +24,37 @@ from .report import machine, write_section
 
 ROUNDS = 15
 STARTS = 5
-#: The most that a generation and a module may take, in seconds.
+#: The maximum seconds for a generation and for a module.
 GENERATION_TARGET, MODULE_TARGET = 0.6, 2
 
 REPORT = """\
 `python -m benchmarks.generation`, on {machine}
 
-Generation of the default project; medians of {rounds} rounds, in which all run in turn:
+Generation of the default project, median of {rounds} rounds. Each round runs every row once.
 
 | template | seconds |
 | --- | --- |
 {generations}
 
 A generation takes {generation:.2f} seconds, which {judged_generation}. The one-file template shows
-cookiecutter's own share. Each hook is one more Python, and the second one calls git to record the
-template.
+cookiecutter's own share. Each hook starts another Python process. The second hook also runs git to
+record the template.
 
-From answers to the first 200 of `GET /examples`, on SQLite; medians of {starts} rounds:
+From the command `cookiecutter` to the first 200 of `GET /examples`, on SQLite, median of {starts}
+rounds.
 
 | part | seconds |
 | --- | --- |
 {parts}
 
-uv does not compile what it installs, so the first start does.
+uv doesn't compile packages to bytecode, so the first start compiles them.
 
 A module takes {module:.2f} seconds, which {judged_module}.
 """
 
 
 def main() -> None:
-    """Measure, print and write down; exit 1 if a generation or a module takes too long."""
+    """Measure, print and save the times; exit with 1 if one misses its target."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rounds = measure_generations(folder)
@@ -84,7 +85,7 @@ def judge(seconds: float, target: float) -> str:
 
 
 def measure_generations(folder: Path) -> dict[str, list[float]]:
-    """Generate each template in turn, and a module; return the times of each."""
+    """Render each template and a module in each round; return the times by name."""
     smallest = make_smallest(folder / "smallest")
     rounds: dict[str, list[float]] = {}
     for number in range(ROUNDS + 1):
@@ -105,7 +106,7 @@ def measure_generations(folder: Path) -> dict[str, list[float]]:
 
 
 def measure_starts(folder: Path) -> list[dict[str, float]]:
-    """Time a project from its generation to its first response; return each round's parts."""
+    """Measure a project from its generation to its first response; return times by part."""
     rounds = [start(folder / f"start-{number}") for number in range(STARTS + 1)]
     return rounds[1:]  # The first round fills the caches.
 
@@ -125,22 +126,22 @@ def generate(template: Path, output: Path, *options: str) -> float:
 
 
 def make_module(project: Path) -> float:
-    """Make a module with a few fields and return the wall time in seconds."""
+    """Create a module with a few fields and return the wall time in seconds."""
     fields = "number:str:unique total:decimal placed_at:datetime? example_id:ref(examples)"
     return run([sys.executable, "-m", "scaffold", "orders", "--fields", fields], project)
 
 
 def start(folder: Path) -> dict[str, float]:
-    """Generate, install and start a project, as `make app` does; return the seconds of each."""
+    """Render, install and start a project like `make app`; return the seconds by part."""
     project = folder / "my-app"
     uv = str(Path(sys.executable).with_name("uv"))
     python = project / ".venv" / "bin" / "python"
     install = [uv, "pip", "install", "--python", str(python), "--requirement", "requirements.txt"]
     parts = {
         "render": generate(TEMPLATE, folder),
-        "make the environment": run([uv, "venv", "--python", sys.executable], project),
-        "install, from a warm cache": run(install, project),
-        "start, to the 200": serve(project, [str(python), "main.py"]),
+        "create the environment": run([uv, "venv", "--python", sys.executable], project),
+        "install from a warm cache": run(install, project),
+        "first start": serve(project, [str(python), "main.py"]),
     }
     parts["sum"] = sum(parts.values())
     parts["a later start"] = serve(project, [str(python), "main.py"])
@@ -168,7 +169,7 @@ def serve(project: Path, command: list[str]) -> float:
 
 
 def wait_until(responds: Callable[[], bool]) -> None:
-    """Wait for a response, for half a minute at most."""
+    """Wait for a response, for at most 30 seconds."""
     for attempt in itertools.count():
         try:
             if responds():

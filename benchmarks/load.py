@@ -1,4 +1,4 @@
-"""Contenders as server processes, and wrk, which drives them."""
+"""Run contenders as server processes, and send requests with wrk."""
 
 import contextlib
 import http.client
@@ -31,7 +31,7 @@ DATABASE_PROCESSES = ("postgres", "mariadbd", "mysqld")
 
 @dataclass(frozen=True)
 class Measurement:
-    """The numbers of one server in one round; times are in seconds."""
+    """The measurements of one server in one round. Times are in seconds."""
 
     #: Responses per second.
     rate: float
@@ -75,14 +75,14 @@ class Server:
         return sum(process.memory_info().rss for process in self.processes())
 
     def settle(self) -> None:
-        """Wait until the server has finished the requests that wrk gave up at its end."""
+        """Wait until the server has finished the requests that wrk abandoned at its end."""
         end = time.monotonic() + PATIENCE
         before = -1.0
         while before < (before := self.cpu()) and time.monotonic() < end:
             time.sleep(0.03)
 
     def fail(self, message: str) -> NoReturn:
-        """Raise an error, with the last lines of the log above it."""
+        """Raise MeasurementError with the last lines of the log and a message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
         raise MeasurementError("\n".join([*lines, f"{self.contender.name}: {message}"]))
 
@@ -95,7 +95,7 @@ def serving(contender: Contender, database: Database, workers: int = 1) -> Itera
     log.parent.mkdir(exist_ok=True)
     options = ["--workers", str(workers)] if workers > 1 else []
     variables = {**database.settings, **contender.variables, "WEB_CONCURRENCY": "1"}
-    # Opened to append, so that `drive` can truncate it meanwhile.
+    # Append mode, so that `drive` can truncate the log.
     with log.open("ab") as output:
         os.truncate(log, 0)
         begin = time.perf_counter()
@@ -137,7 +137,7 @@ def responds(port: int, path: str) -> bool:
 
 
 def drive(server: Server, workload: str, connections: int, seconds: int) -> Measurement:
-    """Let wrk send a server as many requests as it can serve.
+    """Measure a server with wrk, which sends as many requests as the server can handle.
 
     Args:
         server: the server.
@@ -191,7 +191,7 @@ def wrk_cpu() -> float:
 
 def machine_cpu() -> float:
     """Return the processor time of all programs on this machine, in seconds."""
-    # The times of users include those of guests.
+    # The user times include the guest times.
     idle = ("idle", "iowait", "guest", "guest_nice")
     times: dict[str, float] = psutil.cpu_times()._asdict()
     return sum(seconds for name, seconds in times.items() if name not in idle)

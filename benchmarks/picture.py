@@ -1,4 +1,4 @@
-"""The ratios of a run as a picture: bars point to the right if a rendered project is faster."""
+"""Draw the ratios of a run as bars, which point right if a rendered project is faster."""
 
 from pathlib import Path
 
@@ -51,6 +51,6 @@ def draw(results: Results, path: Path) -> None:
         [f"{WORKLOADS[workload].title} ÷ {other}" for workload, other, _ in COMPARISONS],
     )
     panels[0][0].invert_yaxis()
-    what = f"ratio of requests per second, {CONNECTIONS} connections"
-    figure.supxlabel(f"{what}: median, spread, and the target in red")
+    measure = f"ratio of requests per second, {CONNECTIONS} connections"
+    figure.supxlabel(f"{measure}: median, spread, and the target in red")
     figure.savefig(path, metadata={"Date": None})

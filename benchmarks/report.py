@@ -1,4 +1,4 @@
-"""RESULTS.md: a section for each benchmark, written by its own run."""
+"""Write RESULTS.md. Each benchmark replaces its own section."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 HEADINGS = ("Serving", "The template's own speed", "The test suite")
 TITLE = """# Results
 
-`make bench` measures the numbers on this page and writes it.
+`make bench` measures these numbers and writes this page.
 """
 
 
@@ -25,7 +25,7 @@ def write_section(heading: str, markdown: str) -> None:
 
 
 def replace_section(text: str, heading: str, markdown: str) -> str:
-    """Put a section into a document; sections that are not in `HEADINGS` go."""
+    """Put a section into a document. Sections that are not in `HEADINGS` are removed."""
     _, *sections = f"\n{text}".split("\n## ")
     bodies = {name: body for name, _, body in (section.partition("\n") for section in sections)}
     bodies[heading] = f"\n{markdown}"
@@ -34,7 +34,7 @@ def replace_section(text: str, heading: str, markdown: str) -> str:
 
 
 def machine() -> str:
-    """Describe the machine and the Python in a line of Markdown."""
+    """Describe the machine and the Python version in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {os.cpu_count()} cores, {memory:.1f} GiB of memory; "

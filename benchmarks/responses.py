@@ -1,4 +1,4 @@
-"""Check that all contenders give the same responses, before any of them is timed."""
+"""Check that all contenders give the same responses before the measurements."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .results import FEW_ROWS, ROWS
 
 @dataclass(frozen=True)
 class Question:
-    """A request, and the expected status of the response."""
+    """A request and the expected status code."""
 
     method: str
     path: str
@@ -22,7 +22,7 @@ class Question:
     body: Any = None
 
 
-#: The bare driver's app can respond to these.
+#: Requests that the bare driver's app supports.
 HAPPY = [
     Question("GET", "/examples/1", 200),
     Question("GET", "/examples", 200),
@@ -35,7 +35,7 @@ HAPPY = [
     Question("POST", "/examples", 201, {"name": "näw"}),
     Question("GET", "/examples/1001", 200),
 ]
-#: A whole service can respond to these.
+#: Requests that the other services support.
 ALL = [
     *HAPPY,
     Question("GET", "/health/ready", 200),
@@ -71,7 +71,7 @@ def check_responses(servers: list[Server], database: Database) -> None:
     """Send each server the same requests, and compare its responses with the first server's.
 
     Raises:
-        benchmarks.contenders.MeasurementError: a response differs, or has an unexpected status.
+        benchmarks.contenders.MeasurementError: a response differs or has an unexpected status code.
     """
     first, *others = servers
     expected = ask(first, database, ALL)
@@ -87,7 +87,7 @@ def check_responses(servers: list[Server], database: Database) -> None:
 
 
 def ask(server: Server, database: Database, questions: list[Question]) -> dict[str, Any]:
-    """Fill the table, and return a server's responses by the requests."""
+    """Fill the table, send the requests, and return the responses by request."""
     database.fill(ROWS)
     responses = {}
     with httpx.Client(base_url=server.url) as client:
@@ -105,9 +105,9 @@ def ask(server: Server, database: Database, questions: list[Question]) -> dict[s
 
 
 def check_cli(server: Server, first: Server, database: Database) -> None:
-    """Compare the two routes that PyNest's CLI writes.
+    """Compare the two routes of an app from PyNest's CLI.
 
-    Its list has no pages and no order. It responds to a POST with the new key alone.
+    The list has neither pages nor an order. The response to a POST contains only the new key.
     """
     database.fill(FEW_ROWS)
     items = httpx.get(f"{first.url}/examples").json()["items"]

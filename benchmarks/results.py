@@ -1,4 +1,4 @@
-"""The results of a run: measurements by workload, and the ratios between contenders."""
+"""The results of a run: measurements by workload, and ratios between contenders."""
 
 import pickle
 import statistics
@@ -15,13 +15,13 @@ ROWS, FEW_ROWS = 1000, 20
 
 @dataclass(frozen=True)
 class Workload:
-    """The requests of one kind, which `requests.lua` has under the same name."""
+    """One kind of requests. `requests.lua` defines them under the same name."""
 
     title: str
-    #: The contenders that can serve it, besides rendered projects.
+    #: The contenders that support it, besides rendered projects.
     others: tuple[str, ...]
     rows: int = ROWS
-    #: Whether it changes the table.
+    #: Whether it adds rows.
     writes: bool = False
 
 
@@ -36,11 +36,11 @@ WORKLOADS = {
 
 
 class Comparison(NamedTuple):
-    """The rate of a rendered project, compared with another contender's."""
+    """The rate of a rendered project compared with another contender."""
 
     workload: str
     other: str
-    #: The lowest ratio that meets the target, by database.
+    #: The minimum ratio, by database.
     targets: dict[str, float]
 
 
@@ -56,16 +56,16 @@ COMPARISONS = [
 ]
 #: The workloads of the comparisons, in order.
 COMPARED = list(dict.fromkeys(comparison.workload for comparison in COMPARISONS))
-#: The targets are for this many connections.
+#: The number of connections for the targets.
 CONNECTIONS = 16
-#: The highest ratios to the hand-written app that meet the targets.
+#: The maximum ratios to the hand-written app.
 P99_TARGET, MEMORY_TARGET, START_TARGET = 0.6, 1.1, 1.2
-#: The lowest ratio of two workers' rate to that of one worker.
+#: The minimum ratio of two workers' rate to one worker's rate.
 WORKERS_TARGET = 1.6
 ONE, TWO = "one worker", "two workers"
-#: More connections, so that both workers get a share of them.
+#: More connections, so that both workers get enough of them.
 WORKERS_CONNECTIONS = 64
-#: An optimisation has to make a project this many times as fast, or it goes.
+#: The minimum gain of an optimisation, as a ratio on at least one database.
 GAIN_TARGET = 1.1
 
 SAVED = BUILD / "results.pickle"
@@ -84,7 +84,7 @@ Round = dict[str, Measurement]
 
 
 class Ratio(NamedTuple):
-    """The median of the rounds' ratios, the smallest and the largest."""
+    """The median, the minimum and the maximum of the rounds' ratios."""
 
     median: float
     low: float
@@ -97,17 +97,17 @@ class Ratio(NamedTuple):
 
 @dataclass
 class Results:
-    """All that a run found, and the machine that it ran on."""
+    """All measurements of a run, and its machine."""
 
     machine: str
-    #: The packages in the environment of all contenders, with their versions.
+    #: The names and versions of the contenders' packages.
     packages: list[str]
-    #: The time for which each contender was driven in a round.
+    #: The duration of a contender's measurement in each round.
     seconds: int
-    #: The databases' servers and their versions, by the database.
+    #: The names and versions of the servers, by database.
     versions: dict[str, str] = field(default_factory=dict)
     cells: dict[Cell, list[Round]] = field(default_factory=dict)
-    #: Rounds of the whole project and of those without one optimisation.
+    #: Rounds of the complete project and of those without one optimisation.
     ablation: dict[Cell, list[Round]] = field(default_factory=dict)
     #: Bytes, by database and contender.
     memory: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -117,19 +117,19 @@ class Results:
     workers: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
 
     def save(self) -> None:
-        """Keep the results for `benchmarks.page`."""
+        """Save the results for `benchmarks.page`."""
         SAVED.write_bytes(pickle.dumps(self))
 
     @staticmethod
     def load() -> "Results":
-        """Return the results that were saved last."""
-        results = pickle.loads(SAVED.read_bytes())  # noqa: S301  # our own file
+        """Return the last saved results."""
+        results = pickle.loads(SAVED.read_bytes())  # noqa: S301  # `save` wrote this file
         assert isinstance(results, Results)
         return results
 
 
 def ratio_of(pairs: list[tuple[float, float]]) -> Ratio:
-    """Divide the first of each pair by the second."""
+    """Return the ratio of each pair's first value to its second."""
     ratios = [one / other for one, other in pairs]
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
@@ -152,5 +152,5 @@ def cpu(measurement: Measurement) -> float:
 
 
 def median(rounds: list[Round], name: str, of: Callable[[Measurement], float]) -> float:
-    """Return a contender's median of all rounds."""
+    """Return the median of a contender's values in all rounds."""
     return statistics.median(of(each[name]) for each in rounds)

@@ -1,8 +1,8 @@
-"""Measure how fast projects serve, compared with other ways to build the same service.
+"""Measure the speed of projects, compared with other implementations of the same service.
 
 `python -m benchmarks.serving` measures everything, and saves it for `python -m benchmarks.page`.
-With an option that selects something, it only prints. Every contender is a process, and all use the
-same database. Each round drives them in turn, and the result is the median of the rounds' ratios.
+With an option that selects a part, it only prints. Every contender is a process, and all use one
+database. Each round measures one after another. The result is the median of the rounds' ratios.
 """
 
 import argparse
@@ -52,13 +52,13 @@ from .tables import (
     workers_table,
 )
 
-#: Rounds of each part. A gain of a tenth needs more than a ratio of two.
+#: Rounds of each part. To find a gain of 10 % takes more rounds than to find a ratio of 2.
 ROUNDS, ABLATION_ROUNDS = 5, 7
-#: The parts that aren't workloads of `requests.lua`.
+#: The parts that aren't workloads in `requests.lua`.
 ABLATION, START, WORKERS = "ablation", "start", "two-workers"
 #: The workload of `--quick`.
 QUICK = "mix"
-NO_WRK = "wrk, which sends the requests, is missing: run `apt install wrk` or `brew install wrk`"
+NO_WRK = "wrk is not installed: run `apt install wrk` or `brew install wrk`"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -67,21 +67,23 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parts = [*WORKLOADS, ABLATION, START, WORKERS]
     parser.add_argument("--workload", choices=parts, action="append")
     parser.add_argument("--connections", type=int, action="append")
-    parser.add_argument("--rounds", type=int, help="how often each contender is driven")
-    parser.add_argument("--seconds", type=int, default=1, help="the length of a round")
-    parser.add_argument("--against", type=Path, help="another checkout, to compare projects with")
-    parser.add_argument("--quick", action="store_true", help="check responses; time little, once")
+    parser.add_argument("--rounds", type=int, help="measurements of each contender")
+    parser.add_argument("--seconds", type=int, default=1, help="duration of a measurement")
+    parser.add_argument("--against", type=Path, help="another checkout to compare with")
+    parser.add_argument(
+        "--quick", action="store_true", help="check responses; measure one workload once"
+    )
     return parser.parse_args(arguments)
 
 
 def find_server(database: str) -> dict[str, str] | None:
-    """Return the settings of a database's server, or print that it is missing."""
+    """Return the settings of a database's server, or print why it is skipped."""
     try:
         return servers.find(database)
     except servers.ServerError as error:
         if required():
             sys.exit(str(error))
-        print(f"{database} is left out: {error}")
+        print(f"skipping {database}: {error}")
         return None
 
 
@@ -140,13 +142,13 @@ def measure(
     rounds: int,
     options: argparse.Namespace,
 ) -> list[Round]:
-    """Drive contenders in turn, after a round that warms them up; print the rounds."""
+    """Measure contenders one after another, after a warm-up round; print the rounds."""
     workload = WORKLOADS[cell.workload]
     database.fill(workload.rows)
     measured: list[Round] = []
     for number in range(rounds + (not options.quick)):
         seen = {}
-        # The first server of one round is the last one of the next.
+        # Each round moves the first server to the end.
         first = number % len(driven)
         for server in driven[first:] + driven[:first]:
             if workload.writes:
@@ -163,7 +165,7 @@ def measure(
 def measure_ablation(
     running: list[Server], database: Database, options: argparse.Namespace
 ) -> dict[Cell, list[Round]]:
-    """Drive a project and those without one optimisation, on the workloads that these are for."""
+    """Measure a project and its variants without one optimisation, on their workloads."""
     whole, *ablated = running
     by_workload: dict[str, list[Server]] = {}
     for server in ablated:
@@ -180,7 +182,7 @@ def measure_ablation(
 
 
 def time_starts(contenders: list[Contender], database: Database) -> dict[str, list[float]]:
-    """Start each contender in turn; return the seconds to the first response by its name."""
+    """Start each contender several times; return the seconds until its first response."""
     starts: dict[str, list[float]] = {each.name: [] for each in contenders}
     for _ in range(ROUNDS):
         for contender in contenders:
@@ -192,7 +194,7 @@ def time_starts(contenders: list[Contender], database: Database) -> dict[str, li
 def compare_workers(
     contender: Contender, database: Database, workload: str, seconds: int
 ) -> list[Round]:
-    """Drive one worker and two workers of the same contender in turn."""
+    """Measure one worker and two workers of the same contender."""
     database.fill(WORKLOADS[workload].rows)
     with serving(contender, database) as one, serving(contender, database, workers=2) as two:
         pair = {ONE: one, TWO: two}
@@ -203,7 +205,7 @@ def compare_workers(
             }
             for _ in range(ROUNDS + 1)
         ]
-    return rounds[1:]  # The first round warms them up.
+    return rounds[1:]  # The first round is a warm-up.
 
 
 def print_summary(results: Results) -> None:
@@ -218,7 +220,7 @@ def print_summary(results: Results) -> None:
 
 
 def main() -> None:
-    """Measure and print; save the results of a whole run."""
+    """Measure and print; save the results of a complete run."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = parse(sys.argv[1:])
     if options.quick:
@@ -235,7 +237,7 @@ def main() -> None:
     if not shutil.which("wrk"):
         if not options.quick:
             sys.exit(NO_WRK)
-        print(f"{NO_WRK}; this run times nothing")
+        print(f"{NO_WRK}; this run only checks responses")
         options.workload = []
     try:
         prepare()

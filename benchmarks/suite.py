@@ -1,6 +1,7 @@
-"""The time that each part of the test suite takes, from the JUnit report of a whole run.
+"""Report the time of each part of the test suite, from the JUnit report of a complete run.
 
-`make test PYTEST="--junitxml build/tests.xml"`, then `python -m benchmarks.suite build/tests.xml`.
+Run `make test PYTEST="--junitxml build/tests.xml"`, then
+`python -m benchmarks.suite build/tests.xml`.
 """
 
 import statistics
@@ -21,9 +22,9 @@ REPORT = """\
 on {machine}
 
 The run took {wall:.0f} seconds. Its tests took {total:.0f} seconds in all processes together,
-{legged:.0f} of them in the legs. A shared fixture counts for the first test that uses it.
+{legged:.0f} of them in the legs. The first test that uses a shared fixture includes its time.
 
-| tests in | tests | seconds | in legs |
+| module | tests | seconds | in legs |
 | --- | --- | --- | --- |
 {files}
 
@@ -31,10 +32,10 @@ The run took {wall:.0f} seconds. Its tests took {total:.0f} seconds in all proce
 | --- | --- | --- |
 {legs}
 
-**One more combination costs {cost:.0f} seconds of one process**, the time of the median leg. The
-processes share the work, so that the run takes {longer:.0f} seconds longer.
+**Another combination takes {cost:.0f} seconds of one process**, the time of the median leg. The
+processes share the work, so the run takes {longer:.0f} seconds longer.
 
-| slowest, in all their cases | cases | seconds |
+| slowest tests, sum of their cases | cases | seconds |
 | --- | --- | --- |
 {slowest}
 """
@@ -42,7 +43,7 @@ processes share the work, so that the run takes {longer:.0f} seconds longer.
 
 @dataclass(frozen=True)
 class Test:
-    """A test that was run, in one of its cases."""
+    """One case of a test, with its time."""
 
     file: str
     name: str
@@ -52,7 +53,7 @@ class Test:
 
 def main(path: str) -> None:
     """Read the report of a run, print the tables, and write them to RESULTS.md."""
-    [suite] = ET.parse(path).getroot()  # noqa: S314  # our own
+    [suite] = ET.parse(path).getroot()  # noqa: S314  # pytest wrote it
     tests = list(read(suite))
     by_leg = {leg: [test for test in tests if test.leg == leg] for leg in LEGS}
     legged = [test for test in tests if test.leg]
@@ -86,12 +87,12 @@ def main(path: str) -> None:
 
 
 def read(suite: ET.Element) -> Iterator[Test]:
-    """Yield the tests of a report. A leg's name is among the parameters of its tests."""
+    """Yield the tests of a report. The parameters of a leg's test contain the leg's name."""
     for case in suite.iter("testcase"):
-        # Behind the name are its parameters, and the group that xdist keeps together.
+        # The name is followed by parameters and xdist's group.
         name, _, parameters = case.attrib["name"].partition("@")[0].partition("[")
         legs = [leg for leg in LEGS if leg in parameters]
-        # A test that compares two legs belongs to neither.
+        # A test with two legs in its name compares them, and belongs to neither.
         leg = legs[0] if len(legs) == 1 else None
         file = case.attrib["classname"].rpartition(".")[2]
         yield Test(file, name, leg, float(case.attrib["time"]))

@@ -1,4 +1,4 @@
-"""The results as tables in Markdown."""
+"""Write the results as Markdown tables."""
 
 import os
 import statistics
@@ -30,12 +30,12 @@ from .results import (
 )
 
 AT_LEAST, AT_MOST = "≥", "≤"
-#: In a table's cell that has no value.
+#: The text of a table's empty cell.
 NOTHING = "-"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Write a table whose columns line up, so that it can be read as plain text."""
+    """Return a table with aligned columns, so that it is readable as plain text."""
     widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -50,13 +50,13 @@ def heading(cell: Cell) -> str:
 
 
 def remark(rounds: list[Round]) -> str:
-    """Write the number of rounds, and how busy other programs kept the machine."""
+    """Return the number of rounds, and the load of other programs."""
     others = statistics.median(each.other_load for seen in rounds for each in seen.values())
-    return f"Rounds: {len(rounds)}; other programs kept {others:.2f} processors busy."
+    return f"Rounds: {len(rounds)}; other programs used {others:.2f} processors."
 
 
 def cell_table(rounds: list[Round]) -> str:
-    """Write all measurements of one cell; ratios are the first contender's to the row's."""
+    """Return all measurements of one cell. Ratios divide the first contender by the row's."""
     first = next(iter(rounds[0]))
     head = ["contender", "req/s", "p50 ms", "p99 ms", "CPU µs"]
     head += ["rate ratio", "p99 ratio", "CPU ratio"]
@@ -75,22 +75,22 @@ def cell_table(rounds: list[Round]) -> str:
 
 
 def judged(measured: Ratio, sign: str, target: float | None) -> str:
-    """Write a ratio, and whether it meets its target if it has one."""
+    """Return a ratio, and whether it meets its target, if any."""
     if target is None:
         return str(measured)
-    # Compare the number that the reader sees.
+    # Compare the rounded number, as shown to the reader.
     shown = round(measured.median, 2)
     met = shown >= target if sign == AT_LEAST else shown <= target
     return f"{measured} {'met' if met else '**not met**'}"
 
 
 def target_table(results: Results) -> str:
-    """Write each target, and the ratios that were measured."""
+    """Return the targets and the measured ratios."""
     rows: list[list[str]] = []
 
-    def add(what: str, sign: str, target: float | None, measured: list[Ratio]) -> None:
+    def add(measure: str, sign: str, target: float | None, measured: list[Ratio]) -> None:
         shown = f"{sign} {target}" if target else NOTHING
-        rows.append([database, what, shown, *(judged(each, sign, target) for each in measured)])
+        rows.append([database, measure, shown, *(judged(each, sign, target) for each in measured)])
 
     for database in results.versions:
         cells = {
@@ -101,13 +101,13 @@ def target_table(results: Results) -> str:
         for workload, other, targets in COMPARISONS:
             if rounds := cells.get(workload):
                 measured = [ratio(rounds, style, other, rate) for style in STYLES]
-                what = f"{WORKLOADS[workload].title} ÷ {other}"
-                add(what, AT_LEAST, targets.get(database), measured)
+                measure = f"{WORKLOADS[workload].title} ÷ {other}"
+                add(measure, AT_LEAST, targets.get(database), measured)
         for workload, rounds in cells.items():
             if HANDWRITTEN in rounds[0]:
                 measured = [ratio(rounds, style, HANDWRITTEN, p99) for style in STYLES]
-                what = f"p99 of {WORKLOADS[workload].title} ÷ {HANDWRITTEN}"
-                add(what, AT_MOST, P99_TARGET, measured)
+                measure = f"p99 of {WORKLOADS[workload].title} ÷ {HANDWRITTEN}"
+                add(measure, AT_MOST, P99_TARGET, measured)
         if memory := results.memory.get(database):
             measured = [ratio_of([(memory[style], memory[HANDWRITTEN])]) for style in STYLES]
             add(f"memory ÷ {HANDWRITTEN}", AT_MOST, MEMORY_TARGET, measured)
@@ -118,7 +118,7 @@ def target_table(results: Results) -> str:
 
 
 def ablation_table(results: Results) -> str:
-    """Write how much faster a project is with each optimisation than without it."""
+    """Return the gain of each optimisation, and whether to keep it."""
     rows = []
     for name, optimisation in OPTIMISATIONS.items():
         gains = {}
@@ -131,21 +131,21 @@ def ablation_table(results: Results) -> str:
                     else ratio(rounds, STYLES[0], name, rate)
                 )
         if gains:
-            stays = max(round(gain.median, 2) for gain in gains.values()) >= GAIN_TARGET
-            what = "p99" if optimisation.by_p99 else "rate"
+            keep = max(round(gain.median, 2) for gain in gains.values()) >= GAIN_TARGET
+            measure = "p99" if optimisation.by_p99 else "rate"
             rows.append(
                 [
                     optimisation.title,
-                    f"{what} of {WORKLOADS[optimisation.workload].title}",
+                    f"{measure} of {WORKLOADS[optimisation.workload].title}",
                     *(str(gains.get(database, NOTHING)) for database in results.versions),
-                    "stays" if stays else "**goes**",
+                    "keep" if keep else "**remove**",
                 ]
             )
     return table(["optimisation", "measured by", *results.versions, "verdict"], rows)
 
 
 def contender_table(results: Results) -> str:
-    """Write each contender's rates, memory and startup."""
+    """Return the rates, memory and startup times of the contenders."""
     rows = []
     for database, starts in results.starts.items():
         for name, seconds in starts.items():
@@ -165,7 +165,7 @@ def contender_table(results: Results) -> str:
 
 
 def workers_table(results: Results) -> str:
-    """Write the ratio of two workers to one, and what kept the processors busy meanwhile."""
+    """Return the ratios of two workers to one, and the load of each program meanwhile."""
     rows = []
     for (database, workload), rounds in results.workers.items():
         loads = [
@@ -175,7 +175,7 @@ def workers_table(results: Results) -> str:
             median(rounds, TWO, lambda each: each.other_load),
         ]
         left = (os.cpu_count() or 1) - sum(loads[1:])
-        # Two free processors make twice the rate, if a request costs as much as with one worker.
+        # The expected ratio on two free processors, from the processor time of a request.
         by_cpu = ratio_of([(2 * each[ONE].cpu, each[TWO].cpu) for each in rounds])
         rows.append(
             [

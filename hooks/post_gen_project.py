@@ -1,11 +1,11 @@
-"""Remove folders left empty, record the template for updates, and print the next steps on stderr.
+"""Remove empty folders, record the template for updates, and print the next steps on stderr.
 
-Files that some answers don't need have conditional names, which render empty. This hook deletes
-no file: an owner may have one of that name.
+Files that some answers don't need have conditional names, which render empty. This hook deletes no
+file, because a project's owner may have one with that name.
 
-Runs in every update too, under the Python of cookiecutter or cruft, which may be 3.9. So it uses
-the standard library only, stays offline and prints nothing on stdout. It also avoids imports that
-are slow, such as pathlib.
+Updates run this hook too, with the Python of cookiecutter or cruft, which may be 3.9. So it only
+uses the standard library, stays offline and prints nothing on stdout. It also avoids slow imports,
+such as pathlib.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import subprocess
 import sys
 
 RECORD = ".cruft.json"
-#: The parts of the template that reach a project.
+#: The parts of the template that are rendered into a project.
 SOURCES = ("cookiecutter.json", "hooks", "templates", "*cookiecutter.project_slug*")
 #: The keys in which cookiecutter describes its own run.
 OF_THE_RUN = ("_template", "_output_dir", "_repo_dir", "_checkout")
 
 
 def is_update(answers: dict[str, object]) -> bool:
-    """Tell whether an update renders this project, to compare it with another."""
-    # A project's update.py sets this variable.
+    """Return whether this run is part of an update."""
+    # update.py sets this variable.
     if "PYNEST_ASYNC_UPDATE" in os.environ:
         return True
-    # cruft says nothing about it, but renders updates into a `tempfile.TemporaryDirectory`.
+    # cruft sets no variable, but renders updates into a `tempfile.TemporaryDirectory`.
     if "_commit" not in answers:
         return False
     import tempfile  # noqa: PLC0415  # Slow, and only cruft needs it.
@@ -40,18 +40,18 @@ def is_update(answers: dict[str, object]) -> bool:
 
 
 def remove_empty_folders() -> None:
-    """Remove the folders in which every file has a name that rendered empty."""
+    """Remove folders that are empty because the names of all their files rendered empty."""
     if os.path.exists(RECORD):
-        return  # The project was created before: its owner may need an empty folder.
+        return  # In an existing project, the owner may need an empty folder.
     for folder, _, _ in os.walk(".", topdown=False):
-        # Git keeps empty folders in a new repository.
+        # Keep the empty folders of git itself, such as .git/refs.
         if ".git" not in folder.split(os.sep):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)  # Fails if the folder is not empty.
 
 
 def git(folder: str, *arguments: str) -> str:
-    """Run git on the repository that a folder is in, even if a git hook started this process."""
+    """Run git in a folder's own repository, even if a git hook started this process."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -63,7 +63,7 @@ def git(folder: str, *arguments: str) -> str:
 
 
 def find_template(run: dict[str, str]) -> str:
-    """Find the template's folder, whose path may be relative to cookiecutter's own folder."""
+    """Find the template's folder. Its path may be relative to cookiecutter's working directory."""
     starts = (run["_output_dir"], os.environ.get("PWD", ""))
     folders = [os.path.join(start, run["_repo_dir"]) for start in starts]
     found = (path for path in folders if os.path.isfile(os.path.join(path, "cookiecutter.json")))
@@ -71,7 +71,7 @@ def find_template(run: dict[str, str]) -> str:
 
 
 def find_url(folder: str, top: str, run: dict[str, str]) -> str:
-    """Find the address that git can clone: an absolute path if the template was given by path."""
+    """Find the URL for `git clone`. It is an absolute path if the template was given by path."""
     origin = ""
     if not run["_repo_dir"].startswith(run["_template"]):
         # Read from the configuration: `git remote get-url` applies the user's `url.*.insteadOf`.
@@ -79,19 +79,19 @@ def find_url(folder: str, top: str, run: dict[str, str]) -> str:
     if not origin:
         return os.path.normpath(top)
     path = origin.removeprefix("file://")
-    # Without a password or a token, since the record is committed. Git asks its credential helper.
+    # Remove any password or token, because the record gets committed.
     return path if os.path.isdir(path) else re.sub(r"^(https?://)[^/]*@", r"\1", origin)
 
 
 def make_record(answers: dict[str, object]) -> tuple[dict[str, object], bool]:
-    """Make the record that `cruft create` would write.
+    """Create the record that `cruft create` would write.
 
     Returns:
-        The record, and whether its commit holds all that the project was made from.
+        The record, and whether the template has no uncommitted changes.
 
     Raises:
         OSError: git is not installed.
-        subprocess.CalledProcessError: git knows no commit of the template.
+        subprocess.CalledProcessError: the template is not in a git repository, or not committed.
     """
     run = {name: answers.pop(name) for name in OF_THE_RUN}
     folder = find_template(run)
@@ -109,41 +109,41 @@ def make_record(answers: dict[str, object]) -> tuple[dict[str, object], bool]:
 
 
 def record_template(answers: dict[str, object]) -> str:
-    """Record the template; if that is impossible, return the reason and the command for later."""
+    """Record the template. If that is impossible, return advice for recording it later."""
     record: dict[str, object] = {}
     try:
         record, clean = make_record(answers)
     except OSError:
         return advice(answers, "git is not installed", record)
     except subprocess.CalledProcessError:
-        return advice(answers, "git knows no commit of it", record)
+        return advice(answers, "git has no commit of it", record)
     if not clean:
-        return advice(answers, "it has changes that are not committed", record)
+        return advice(answers, "it has uncommitted changes", record)
     text = json.dumps(record, indent=2) + "\n"
-    # In ASCII, because cruft reads the file in the encoding of the system.
+    # ASCII only, because cruft reads the file with the system's encoding.
     with open(RECORD, "wb") as file:
         file.write(text.encode("ascii"))
     return ""
 
 
 def advice(answers: dict[str, object], reason: str, record: dict[str, object]) -> str:
-    """Say why the template is not recorded, and which command records it later."""
+    """Return the reason why the template isn't recorded, and a command that records it later."""
     given = {name: answer for name, answer in answers.items() if not name.startswith("_")}
     command = ["uvx", "cruft", "link", record.get("template", "URL"), "--checkout", "COMMIT"]
     if record.get("directory"):
         command += ["--directory", record["directory"]]
     command += ["--no-input", "--extra-context", json.dumps(given)]
-    known = "COMMIT with" if record else "URL and COMMIT with the template's address and"
+    known = "COMMIT with" if record else "URL and COMMIT with the template's URL and"
     return f"""
 The template is not recorded for updates: {reason}. To link it later,
-replace {known} the commit you used, and run in the project:
+replace {known} the commit that you used, and run this in the project:
 
     {shlex.join(command)}
 """
 
 
 def next_steps() -> str:
-    """Say what to do first in the new project."""
+    """Return the first steps in a new project."""
     project = os.getcwd()
     parent, name = os.path.split(project)
     folder = name if parent == os.environ.get("PWD") else project
@@ -156,7 +156,7 @@ Commit it before you edit it, so that updates from the template can be merged:
     git add .
     git commit -m "Start from the template"
 
-Then run it and its tests. README.md has the commands without make:
+Then run the service and its tests. README.md also has the commands without make:
 
     make run
     make test
@@ -164,21 +164,21 @@ Then run it and its tests. README.md has the commands without make:
 
 
 def main(answers: dict[str, object]) -> None:
-    """Complete a new project; an update needs no record of its own and no next steps."""
+    """Complete a new project. In an update, only remove empty folders."""
     remove_empty_folders()
     if is_update(answers):
         return
-    # Under cruft, which writes the record itself, `_commit` is defined.
+    # cruft defines `_commit`, and writes the record itself.
     unrecorded = "" if "_commit" in answers else record_template(answers)
     print(next_steps() + unrecorded, file=sys.stderr)
 
 
-# JSON escapes the quotes in an answer, so that three in a row cannot end the string. The list of
-# pairs keeps the order of the options, which `jsonify` would sort.
+# JSON escapes the quotes in answers, so they cannot end the string. A list of pairs keeps the order
+# of the options, because `jsonify` sorts the keys of a mapping.
 ANSWERS = dict(json.loads(r"""{{ cookiecutter.items() | list | jsonify }}"""))
 
 if __name__ == "__main__":
-    # cookiecutter leaves this rendered copy, with the answers in it, in the temporary folder.
+    # cookiecutter leaves this rendered hook, with all answers, in the temporary folder.
     with contextlib.suppress(OSError):
         os.unlink(__file__)
     main(ANSWERS)

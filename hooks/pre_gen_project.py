@@ -1,8 +1,8 @@
-"""Reject bad answers before anything is written: one line for each on stderr, exit code 1.
+"""Reject invalid answers before anything is written: print a line for each, and exit with 1.
 
-Runs in every update too, under the Python of cookiecutter or cruft, which may be 3.9. So it uses
-the standard library only, stays offline and prints nothing on stdout. cookiecutter reports the
-failed hook with a traceback below these lines; templates cannot switch that off.
+Updates run this hook too, with the Python of cookiecutter or cruft, which may be 3.9. So it only
+uses the standard library, stays offline and prints nothing on stdout. cookiecutter reports a failed
+hook with a traceback below these lines, and a template cannot prevent that.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
 }
 
-# The folders, dependencies and tools of a project. A project with such a name would shadow an
-# import or depend on itself.
+# The folders, dependencies and tools of a project. A project with one of these names would shadow
+# an import, or depend on itself.
 TAKEN = """
     aiomysql aiosqlite alembic annotated-doc annotated-types anyio app arrow ast-serialize astor
     async-timeout asyncpg backports-asyncio-runner binaryornot black certifi cffi cfgv
@@ -43,15 +43,15 @@ TAKEN = """
 
 
 def problems(answers: dict[str, str]) -> Iterator[str]:
-    """Yield a line for each bad answer: the option, the value and the fix."""
-    # The folder exists before this hook runs. So cookiecutter.json keeps a slug that is no folder
-    # name out of `project_slug`.
+    """Yield a line for each invalid answer, with the option, the value and the fix."""
+    # cookiecutter creates the folder before this hook runs. So cookiecutter.json replaces an unsafe
+    # `project_slug`, and keeps the answer in `__given_slug`.
     answers = {**answers, "project_slug": answers["__given_slug"]}
     for option in TEXTS:
         answer = answers[option]
         fix = fix_of_text(answer) or (FIXES[option](answer) if option in FIXES else None)
         if fix:
-            # In ASCII, which every terminal and every log can show.
+            # ASCII only, because some terminals and logs show nothing else.
             yield f"invalid {option} {shorten(answer)!a}: {fix}"
 
 
@@ -60,29 +60,29 @@ def shorten(text: str) -> str:
 
 
 def fix_of_text(text: str) -> str | None:
-    """Say how to fix any text, or return None if it is valid."""
+    """Return the fix for any text, or None if it is valid."""
     if any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text):
         return "use one line of text, without control characters or broken Unicode"
-    # Updates pass the recorded answers to cookiecutter, which renders them.
+    # In an update, cookiecutter renders the recorded answers as Jinja templates.
     if mark := re.search(r"[{][%#{]", text):
         return f"put a space inside '{mark[0]}', because updates would render it"
     return None
 
 
 def fix_of_name(name: str) -> str | None:
-    """Say how to fix the name, or return None if it is valid."""
+    """Return the fix for a name, or None if it is valid."""
     return None if name.strip() else "use at least one visible character, such as 'My App'"
 
 
 def fix_of_email(email: str) -> str | None:
-    """Say how to fix the address, or return None if it is valid."""
+    """Return the fix for an email address, or None if it is valid."""
     if not email or re.fullmatch(r"""[^\s@<>()[\],;:\\"]+@[\w-]+(\.[\w-]+)+""", email):
         return None
     return "use an address such as 'me@example.com', or leave it empty"
 
 
 def fix_of_slug(slug: str) -> str | None:
-    """Say how to fix the slug, or return None if it is valid."""
+    """Return the fix for a slug, or None if it is valid."""
     if not re.fullmatch(r"[a-z0-9_-]+", slug):
         return "use lower-case letters, digits, '-' and '_', such as 'my-app'"
     if len(slug) > LONGEST_SLUG:
@@ -92,7 +92,7 @@ def fix_of_slug(slug: str) -> str | None:
     if slug in WINDOWS_DEVICES:
         return f"choose a name that Windows does not reserve, such as 'my-{slug}'"
     if slug.replace("_", "-") in TAKEN.split():
-        return f"choose a name that no folder or dependency of a project has, such as 'my-{slug}'"
+        return f"choose a name unlike the project's folders and dependencies, such as 'my-{slug}'"
     return None
 
 
@@ -102,11 +102,11 @@ FIXES = {
     "author_email": fix_of_email,
 }
 
-# JSON escapes the quotes in an answer, so that three in a row cannot end the string.
+# JSON escapes the quotes in answers, so they cannot end the string.
 ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 
 if __name__ == "__main__":
-    # cookiecutter leaves this rendered copy, with the answers in it, in the temporary folder.
+    # cookiecutter leaves this rendered hook, with all answers, in the temporary folder.
     with contextlib.suppress(OSError):
         os.unlink(__file__)
     if lines := list(problems(ANSWERS)):

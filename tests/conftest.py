@@ -19,7 +19,7 @@ from .helpers.promises import PROPERTY, PromiseChecker, read_outcomes
 from .helpers.repositories import snapshot
 from .helpers.serving import find_server, legs
 
-#: Tests for a rendered project: `test_core.py` lays them over one.
+#: These tests run inside a rendered project: `test_core.py` copies them into one.
 collect_ignore = ["core"]
 
 
@@ -32,20 +32,20 @@ class RunOwnTests(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the promises in the process that sees the reports of all others."""
+    """Register the promise check in the main process, which receives every worker's reports."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(PromiseChecker(TEMPLATE / "CONTRIBUTING.md"))
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commit the work tree to another repository, whose commit the projects record."""
+    """Commit the work tree to a second repository. Projects record that commit."""
     return snapshot(tmp_path_factory.mktemp("template") / "pynest-async")
 
 
 @pytest.fixture(scope="session")
 def render(cookies_session: Cookies, template: Path) -> Render:
-    """Return a function that renders a project; answers that are left out have defaults."""
+    """Return a function that renders a project. Omitted answers have their defaults."""
 
     def render(**answers: str) -> Path:
         result = cookies_session.bake(template=str(template), extra_context=as_given(answers))
@@ -79,7 +79,7 @@ def combination(request: pytest.FixtureRequest) -> Combination:
 
 @pytest.fixture(scope="session")
 def project(combination: Combination, render: Render) -> Path:
-    """Render a project, and lock the versions that it serves, as `make` does first."""
+    """Render a project, and lock its pinned versions like the first `make` in a project."""
     project = render(**combination.answers)
     run("make uv.lock", project)
     return project
@@ -87,13 +87,13 @@ def project(combination: Combination, render: Render) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(combination: Combination) -> dict[str, str]:
-    """Find the server; return the variables with which a rendered project reaches it."""
+    """Find the database server, and return the environment variables that select it."""
     return find_server(combination.database)
 
 
 @pytest.fixture
 def database(combination: Combination, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """Return the name of a database that does not exist yet, and drop it afterwards."""
+    """Yield the name of a database that doesn't exist yet, and drop it afterwards."""
     name = f"matrix_{uuid4().hex}"
     if combination.database == "sqlite":
         name = str(tmp_path / name)
@@ -103,23 +103,23 @@ def database(combination: Combination, settings: dict[str, str], tmp_path: Path)
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that all processes of this run share, to compare legs."""
+    """Return a folder that all processes of this run share, so that legs can be compared."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
 
 
 @pytest.fixture(scope="session")
 def mypy_cache() -> Path:
-    """Return the folder of mypy's cache, which all legs of a process share, in later runs too.
+    """Return the folder of mypy's cache, which a process reuses in all legs and in later runs.
 
-    mypy compares the content of files, not their paths. Two processes can't share a cache.
+    mypy identifies files by content, so different projects can share it. Two processes can't.
     """
     return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
 @pytest.fixture
 def run_own_tests(record_property: Callable[[str, object], None], tmp_path: Path) -> RunOwnTests:
-    """Run a command that tests a project, as `run` does; its tests can keep promises."""
+    """Return a variant of `run` that also reports the outcomes of the project's own tests."""
 
     def run_own_tests(command: list[str] | str, project: Path, **variables: str) -> str:
         report = tmp_path / f"own-{uuid4().hex}.xml"

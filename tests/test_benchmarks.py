@@ -1,4 +1,4 @@
-"""The pages of the benchmarks; `make bench-quick` tests the measuring."""
+"""The benchmark results page. `make bench-quick` tests the measurements themselves."""
 
 import re
 from pathlib import Path
@@ -37,13 +37,13 @@ NAMES = [*STYLES, CLI, HANDWRITTEN, BARE]
 
 
 def measured(rate: float, p99: float = 0.002) -> Measurement:
-    """Make the measurement of a server that is always busy."""
+    """Create the measurement of a server that is always busy."""
     return Measurement(
         rate, 0.001, p99, 1 / rate, server_load=1, database_load=0, wrk_load=0, other_load=0
     )
 
 
-def test_section_is_replaced_beside_others() -> None:
+def test_replacing_a_section_keeps_the_others() -> None:
     text = "# Old\n\n## Gone\n\n0\n"
     one, two, _ = HEADINGS
     for heading, markdown in [(two, "3"), (one, "1\n\n### More\n\n2\n"), (one, "4\n")]:
@@ -77,7 +77,7 @@ def test_faster_contender_has_ratio_above_one() -> None:
     assert "| ≤ 0.6  | 1.00 **not met**     | 1.00 **not met** |" in targets
 
 
-def test_ablation_table_names_optimisations_that_go() -> None:
+def test_ablation_table_marks_useless_optimisations() -> None:
     whole, slower = measured(120, 0.01), measured(100, 0.02)
     rounds = [
         {STYLES[0]: whole, "without AUTOCOMMIT": slower, "without places": slower}
@@ -89,9 +89,9 @@ def test_ablation_table_names_optimisations_that_go() -> None:
     _, _, *rows = ablation_table(results).splitlines()
 
     assert [re.split(r" *\| ", row.strip("| "))[1:] for row in rows] == [
-        ["rate of read one", "1.20", "stays"],
-        ["p99 of read one", "2.00", "stays"],
-        ["rate of read one", "1.08", "**goes**"],
+        ["rate of read one", "1.20", "keep"],
+        ["p99 of read one", "2.00", "keep"],
+        ["rate of read one", "1.08", "**remove**"],
     ]
 
 
@@ -119,7 +119,7 @@ def test_patch_needs_its_exact_text(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "module.py").read_text() == text
 
 
-def test_results_fit_250_lines() -> None:
+def test_results_fit_in_250_lines() -> None:
     results = Results("", [], 1, versions=dict.fromkeys(DATABASES, ""))
     for database in DATABASES:
         results.memory[database] = dict.fromkeys(NAMES, 1)
@@ -140,7 +140,7 @@ def test_results_fit_250_lines() -> None:
     assert len(page.splitlines()) <= 250
 
 
-def test_workloads_have_requests_and_targets_workloads() -> None:
+def test_workloads_and_their_references_are_complete() -> None:
     assert set(re.findall(r'\["([a-z-]+)"\] =', SCRIPT.read_text("utf-8"))) == set(WORKLOADS)
     assert all(other in WORKLOADS[workload].others for workload, other, _ in COMPARISONS)
     assert all(each.workload in WORKLOADS for each in OPTIMISATIONS.values())

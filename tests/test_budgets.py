@@ -1,4 +1,4 @@
-"""The budgets of a rendered project: its owner can read core in one sitting."""
+"""Size limits of a rendered project: its owner can read core in one sitting."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def find_code_lines(source: str) -> set[int]:
-    """Find the numbers of the lines that hold code, not only a comment or a docstring."""
+    """Return the numbers of lines with code. Comments and docstrings don't count."""
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in IGNORED:
@@ -40,7 +40,7 @@ def find_code_lines(source: str) -> set[int]:
 
 
 def read(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the Python files of a folder, with their text."""
+    """Yield each Python file of a folder with its text."""
     for path in sorted(folder.rglob("*.py")):
         yield path, path.read_text(encoding="utf-8")
 
@@ -57,7 +57,7 @@ def test_code_lines_are_found(source: str, lines: set[int]) -> None:
     assert find_code_lines(source) == lines
 
 
-def test_core_is_small(rendered: Path) -> None:
+def test_core_stays_small(rendered: Path) -> None:
     lines = {
         path.relative_to(rendered).as_posix(): len(find_code_lines(text))
         for path, text in read(rendered / "src" / "core")
@@ -66,7 +66,7 @@ def test_core_is_small(rendered: Path) -> None:
     assert sum(lines.values()) <= CORE_LINES, lines
 
 
-def test_tests_of_core_are_few(rendered: Path) -> None:
+def test_core_tests_stay_small(rendered: Path) -> None:
     texts = [text for _, text in read(rendered / "tests" / "core")]
     texts.append((rendered / "tests" / "test_config.py").read_text(encoding="utf-8"))
 
@@ -74,7 +74,7 @@ def test_tests_of_core_are_few(rendered: Path) -> None:
 
 
 def test_core_uses_no_private_api(rendered: Path) -> None:
-    """Ruff's SLF001 finds private attributes of other objects; nothing may silence it."""
+    """Ruff's SLF001 finds private attributes of other objects, and must not be disabled."""
     for path, text in read(rendered / "src"):
         assert "SLF001" not in text, path
         for node in ast.walk(ast.parse(text)):
@@ -86,6 +86,6 @@ def test_core_uses_no_private_api(rendered: Path) -> None:
 def test_core_does_not_import_the_app(rendered: Path) -> None:
     for path, text in read(rendered / "src" / "core"):
         imports = re.findall(r"^\s*(?:from|import) (src\.(?!core)\S+)", text, re.MULTILINE)
-        # 0.1.0's app_module.py calls `install`, which has no other way to the settings.
+        # The app_module.py of 0.1.0 calls `install`, which has to import the settings.
         allowed = ["src.config"] if path.name == "core_module.py" else []
         assert imports in ([], allowed), path

@@ -1,4 +1,4 @@
-"""What looks after a project once it is written: its workflow, its hooks, its audit."""
+"""Workflows, commit hooks, lint, and the search for secrets and vulnerabilities."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from .helpers.projects import COMBINATIONS, Combination
 
 WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")
-#: The advice in a message of the update's workflow, which is no command that it runs.
+#: Advice in a message of the update workflow. The workflow doesn't run it.
 UPDATE_HINT = "run make update yourself"
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
 
-#: Code in the style of FastAPI's and Pydantic's own documentation.
+#: Code in the style of the FastAPI and Pydantic documentation.
 FASTAPI_STYLE = """\
 from typing import Annotated
 
@@ -98,7 +98,7 @@ class ShopController:
         return {name: file.filename or ""}
 """
 
-#: Mistakes in the same code, and the rule that finds each.
+#: Mistakes in the same code, by the ruff rule that finds them.
 MISTAKES = {
     "B006": ("def find(names: list[str] = []) -> None:\n    names.append('Ada')", ""),
     "F841": ("return item\n", "done = True\n        return item\n"),
@@ -107,7 +107,7 @@ MISTAKES = {
     "RUF100": ("sold: bool,", "sold: bool,  # noqa: S101"),
 }
 
-#: Nobody's, by the file in which each is planted.
+#: Fake secrets, by the file that they are added to.
 SECRETS = {
     "src/config.py": [
         'password = "hunter2"',
@@ -137,7 +137,7 @@ def project(database: str, render: Render) -> Path:
 
 @pytest.fixture(scope="module", params=["template", *DATABASES])
 def repository(request: pytest.FixtureRequest, render: Render) -> Path:
-    """Name a folder that GitHub reads: the template's own, or a rendered project."""
+    """Return a repository with a `.github` folder: the template, or a rendered project."""
     return TEMPLATE if request.param == "template" else render(database=request.param)
 
 
@@ -150,7 +150,7 @@ def makefile_targets(folder: Path) -> set[str]:
     return set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
 
-def test_github_understands_the_workflows(repository: Path) -> None:
+def test_workflows_match_githubs_schema(repository: Path) -> None:
     schema = ["check-jsonschema", "--builtin-schema"]
 
     workflows = sorted(map(str, repository.glob(".github/workflows/*")))
@@ -159,13 +159,13 @@ def test_github_understands_the_workflows(repository: Path) -> None:
     run([*schema, "vendor.dependabot", str(DEPENDABOT)], repository)
 
 
-def test_the_workflows_are_hardened(repository: Path) -> None:
+def test_workflows_are_hardened(repository: Path) -> None:
     zizmor = ["zizmor", "--offline", "--no-config", "--no-progress", "--strict-collection"]
 
     run([*zizmor, ".github"], repository)
 
 
-def test_the_workflow_may_only_read(repository: Path) -> None:
+def test_workflow_has_only_read_permission(repository: Path) -> None:
     workflow = read(repository / WORKFLOW)
 
     assert workflow["permissions"] == {}
@@ -187,11 +187,11 @@ def test_update_runs_hooks_without_write_token(project: Path) -> None:
     merge, request = workflow["jobs"]["merge"], workflow["jobs"]["request"]
     assert set(workflow["jobs"]) == {"merge", "request"}
     assert merge["permissions"] == {"contents": "read"}
-    # A token would be an expression, in a variable or an input.
+    # A token could only enter through an expression in a variable or an input.
     assert not re.search(r"secrets|token", json.dumps(merge))
     assert request["permissions"] == {"contents": "write", "pull-requests": "write"}
     assert request["needs"] == "merge"
-    # The job with the token runs git and gh, but nothing that the template has changed.
+    # The job with the token runs only git and gh, never code from the template's update.
     assert [step.get("uses", "").partition("@")[0] for step in request["steps"]] == [
         "actions/checkout",
         "actions/download-artifact",
@@ -221,7 +221,7 @@ def test_workflows_share_pinned_actions(project: Path) -> None:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 
-def test_the_workflow_tests_every_python(project: Path) -> None:
+def test_workflow_tests_every_python(project: Path) -> None:
     jobs = read(project / WORKFLOW)["jobs"]
     own = read(TEMPLATE / WORKFLOW)["jobs"]
     pyproject = (project / "pyproject.toml").read_text(encoding="utf-8")
@@ -236,7 +236,7 @@ def test_the_workflow_tests_every_python(project: Path) -> None:
     assert newest == {"python-version": pythons[-1]}
 
 
-def test_the_workflow_has_the_server_that_the_settings_expect(database: str, project: Path) -> None:
+def test_workflow_starts_the_configured_server(database: str, project: Path) -> None:
     services = read(project / WORKFLOW)["jobs"]["test"].get("services", {})
     own = read(TEMPLATE / WORKFLOW)["jobs"]["test"]
     example = (project / ".env.example").read_text(encoding="utf-8")
@@ -255,8 +255,8 @@ def test_the_workflow_has_the_server_that_the_settings_expect(database: str, pro
     assert sorted(service["env"].values()) == sorted([settings["PASSWORD"], settings["DB_NAME"]])
 
 
-def test_the_workflow_uses_the_verbs_of_the_makefile(repository: Path) -> None:
-    # The jobs on other systems have no make.
+def test_workflow_runs_make_targets(repository: Path) -> None:
+    # The jobs on Windows and macOS don't use make.
     jobs = [job for name, job in read(repository / WORKFLOW)["jobs"].items() if name != "quick"]
     commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
     others = {"docker build .", ".venv/bin/alembic check", ".ci/run"}
@@ -279,14 +279,14 @@ def test_quick_tests_run_on_other_systems() -> None:
     assert len(chosen) == 4
     for name in chosen:
         code = (TEMPLATE / name).read_text(encoding="utf-8")
-        # They need neither a shell nor make.
+        # These tests must not need a POSIX shell or make.
         assert not re.search(r'\brun\(f?"|\["make"', code)
     longest = max(len(name) for name in git(TEMPLATE, "ls-files").splitlines())
     assert len("D:/a/pynest-async/t/popen-gw0/template0/pynest-async/") + longest < 260
 
 
 def test_groups_run_in_one_process(tmp_path: Path) -> None:
-    """The legs of the matrix share a project: pytest-xdist must keep each in one process."""
+    """Tests of a leg share a project, so pytest-xdist must run each leg in one process."""
     (tmp_path / "test_it.py").write_text(
         "import os, pathlib, pytest\n\n"
         "@pytest.mark.parametrize('number', range(4))\n"
@@ -302,7 +302,7 @@ def test_groups_run_in_one_process(tmp_path: Path) -> None:
     assert [len(list((tmp_path / leg).iterdir())) for leg in "abcd"] == [1, 1, 1, 1]
 
 
-def test_hooks_run_the_tools_of_the_dev_group(project: Path) -> None:
+def test_hooks_run_tools_of_dev_group(project: Path) -> None:
     pyproject = (project / "pyproject.toml").read_text(encoding="utf-8")
     [dev] = re.findall(r"^dev = \[\n(.*?)^\]", pyproject, re.MULTILINE | re.DOTALL)
     [local] = read(project / HOOKS)["repos"]
@@ -315,7 +315,7 @@ def test_hooks_run_the_tools_of_the_dev_group(project: Path) -> None:
 
 
 def lint(project: Path, code: str, folder: Path) -> None:
-    """Check a file of a module, with the ruff that is here and the project's settings."""
+    """Lint one file of a module with the project's ruff settings."""
     shutil.copytree(project / "src", folder / "src")
     (folder / "src/shop").mkdir()
     (folder / "src/shop/__init__.py").touch()
@@ -324,12 +324,12 @@ def lint(project: Path, code: str, folder: Path) -> None:
     run(["ruff", "check", "--no-cache"], folder)
 
 
-def test_lint_accepts_the_style_of_fastapi(rendered: Path, tmp_path: Path) -> None:
+def test_lint_accepts_fastapi_style(rendered: Path, tmp_path: Path) -> None:
     lint(rendered, FASTAPI_STYLE, tmp_path)
 
 
 @pytest.mark.parametrize("comment", ["FBT001", "PLR0913", "PLR2004", "TRY003"])
-def test_lint_keeps_a_noqa_of_earlier_versions(
+def test_lint_accepts_noqa_of_earlier_versions(
     rendered: Path, tmp_path: Path, comment: str
 ) -> None:
     lint(
@@ -338,7 +338,7 @@ def test_lint_keeps_a_noqa_of_earlier_versions(
 
 
 @pytest.mark.parametrize("rule", MISTAKES)
-def test_lint_finds_a_mistake(rendered: Path, tmp_path: Path, rule: str) -> None:
+def test_lint_finds_mistakes(rendered: Path, tmp_path: Path, rule: str) -> None:
     right, wrong = MISTAKES[rule]
     code = FASTAPI_STYLE.replace(right, wrong) if wrong else f"{FASTAPI_STYLE}\n\n{right}\n"
 
@@ -346,11 +346,11 @@ def test_lint_finds_a_mistake(rendered: Path, tmp_path: Path, rule: str) -> None
         lint(rendered, code, tmp_path)
 
 
-#: A warning as a dependency raises it, and as the service or a test raises it.
+#: A function that warns. Its module is a dependency, the service or a test.
 WARNS = "import warnings\n\n\ndef call(level=1):\n    warnings.warn('old', {}, level)\n"
 
 
-#: Calls that warn, and whether a test with one passes.
+#: Calls that warn, and whether a test with that call passes.
 CALLS = {
     "dependency.call()": True,
     "src_like.call()": True,
@@ -361,9 +361,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("category", ["DeprecationWarning", "RuntimeWarning"])
-def test_warnings_of_dependencies_fail_no_test(
-    rendered: Path, tmp_path: Path, category: str
-) -> None:
+def test_dependency_warnings_fail_no_test(rendered: Path, tmp_path: Path, category: str) -> None:
     pyproject = tomllib.loads((rendered / "pyproject.toml").read_text(encoding="utf-8"))
     filters = json.dumps(pyproject["tool"]["pytest"]["ini_options"]["filterwarnings"])
     (tmp_path / "pyproject.toml").write_text(
@@ -388,7 +386,7 @@ def test_warnings_of_dependencies_fail_no_test(
 
 
 def secret_scan(project: Path, names: list[str]) -> list[str]:
-    """Make the hook's own command, with the detect-secrets that is here."""
+    """Build the command of the detect-secrets hook, to run in this environment."""
     [local] = read(project / HOOKS)["repos"]
     [hook] = [hook for hook in local["hooks"] if hook["id"] == "detect-secrets"]
     command = shlex.split(hook["entry"].removeprefix("uv run ")) + hook.get("args", [])
@@ -396,7 +394,7 @@ def secret_scan(project: Path, names: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
-def test_no_secret_is_seen_in_a_fresh_project(combination: Combination, render: Render) -> None:
+def test_fresh_project_has_no_secrets(combination: Combination, render: Render) -> None:
     project = render(**combination.answers)
     names = [path.as_posix() for path in files(project)]
 
@@ -404,7 +402,7 @@ def test_no_secret_is_seen_in_a_fresh_project(combination: Combination, render: 
 
 
 def test_revision_ids_are_not_secrets(project: Path, tmp_path: Path) -> None:
-    """Scan the forms that Alembic and ruff write, each with hundreds of random ids."""
+    """Scan every format that Alembic and ruff write, with hundreds of random ids."""
     template = (project / "migrations/versions/0001_create_examples.py").read_text("utf-8")
     forms = (
         'revision = "{0}"\ndown_revision = "{1}"\nbranch_labels = None\ndepends_on = None',
@@ -439,7 +437,7 @@ def test_modules_have_no_secrets(rendered: Path, scaffold: ModuleType, tmp_path:
 @pytest.mark.parametrize(
     ("name", "line"), [(name, line) for name, lines in SECRETS.items() for line in lines]
 )
-def test_a_secret_is_found(name: str, line: str, project: Path, tmp_path: Path) -> None:
+def test_planted_secret_is_found(name: str, line: str, project: Path, tmp_path: Path) -> None:
     planted = tmp_path / name
     planted.parent.mkdir(parents=True, exist_ok=True)
     planted.write_text((project / name).read_text(encoding="utf-8") + line + "\n")
@@ -450,7 +448,7 @@ def test_a_secret_is_found(name: str, line: str, project: Path, tmp_path: Path) 
 
 @pytest.fixture
 def variables(tmp_path: Path, mypy_cache: Path) -> dict[str, str]:
-    """Keep git and pre-commit from the user's own settings and caches."""
+    """Isolate git and pre-commit from the user's settings and caches."""
     return {
         "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -463,7 +461,7 @@ def variables(tmp_path: Path, mypy_cache: Path) -> dict[str, str]:
 
 @pytest.fixture
 def cloned(render: Render, tmp_path: Path, variables: dict[str, str]) -> Path:
-    """Put a project under git, as its user is told to, with nothing committed yet."""
+    """Add a project to a new git repository as its README says, without a commit."""
     folder = tmp_path / "my-app"
     shutil.copytree(render(), folder)
     run("git init && git add .", folder, **variables)
@@ -472,7 +470,7 @@ def cloned(render: Render, tmp_path: Path, variables: dict[str, str]) -> Path:
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_hooks_guard_each_commit(cloned: Path, variables: dict[str, str]) -> None:
+def test_hooks_check_each_commit(cloned: Path, variables: dict[str, str]) -> None:
     def commit(message: str) -> str:
         return run(f"git add . && git commit --message '{message}'", cloned, **variables)
 
@@ -501,7 +499,7 @@ def test_hooks_guard_each_commit(cloned: Path, variables: dict[str, str]) -> Non
 
 @contextlib.contextmanager
 def vulnerabilities(known: dict[str, str]) -> Iterator[tuple[str, set[str]]]:
-    """Serve advisories by name as OSV does; yield the address, and what it is asked about."""
+    """Serve advisories like OSV; yield the URL and the set of queried packages."""
     asked = set()
 
     class Handler(BaseHTTPRequestHandler):
@@ -515,7 +513,7 @@ def vulnerabilities(known: dict[str, str]) -> Iterator[tuple[str, set[str]]]:
             self.wfile.write(json.dumps(answer).encode())
 
         def log_message(self, *_: object) -> None:
-            """Stay quiet."""
+            """Suppress the access log."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -533,7 +531,7 @@ def advisory(number: str, name: str, version: str) -> dict[str, Any]:
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_audit(cloned: Path, variables: dict[str, str]) -> None:
+def test_audit_finds_vulnerabilities_and_secrets(cloned: Path, variables: dict[str, str]) -> None:
     pins = (cloned / "requirements.txt").read_text(encoding="utf-8")
     unmarked = set(re.findall(r"^[a-z0-9-]+==[\w.]+$", pins, re.MULTILINE))
     variables |= {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv"}

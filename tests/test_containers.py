@@ -1,4 +1,4 @@
-"""The container files: clean, complete, and made of commands that work."""
+"""The Dockerfile, .dockerignore and compose.yaml, and the commands in them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tools.template import DATABASES, TEMPLATE, files, run
 from .conftest import Render
 from .helpers.serving import free_port, serving
 
-#: What a checkout may hold besides the project's files, and no image should.
+#: Files of a development checkout that must not reach the image.
 LITTER = """
     .env
     .git/config
@@ -31,9 +31,9 @@ LITTER = """
     src/core/__pycache__/errors.cpython-313.pyc
 """
 
-#: Settings that are for development, or that the image has already.
+#: Settings for development, and those that the Dockerfile sets.
 NOT_FOR_CONTAINERS = {"APP_DEBUG", "DB_CREATE_ALL", "SQLITE_DB_NAME"}
-#: Variables of 0.1.0, which the settings still read.
+#: Variable names of 0.1.0 that the settings still accept.
 OLD_NAMES = {"DB_TIMEOUT"}
 #: Variables that uvicorn reads.
 FOR_UVICORN = {"FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"}
@@ -62,7 +62,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def instructions(project: Path) -> list[tuple[str, str]]:
-    """Read the Dockerfile: each instruction's name, and the rest of its line."""
+    """Parse the Dockerfile into pairs of an instruction's name and its arguments."""
     text = (project / "Dockerfile").read_text(encoding="utf-8")
     text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line]
@@ -70,19 +70,19 @@ def instructions(project: Path) -> list[tuple[str, str]]:
 
 
 def instruction(project: Path, name: str) -> str:
-    """Return the one instruction of that name."""
+    """Return the arguments of the only instruction with this name."""
     [rest] = [rest for each, rest in instructions(project) if each == name]
     return rest
 
 
 def command(project: Path, name: str) -> list[str]:
-    """Return the command of the CMD or HEALTHCHECK, which is in exec form."""
+    """Return the words of CMD or HEALTHCHECK, which are in exec form."""
     words: list[str] = json.loads("[" + instruction(project, name).partition("[")[2])
     return words
 
 
 def copied(project: Path) -> list[str]:
-    """Return what the Dockerfile copies from the project."""
+    """Return the paths that the Dockerfile copies from the project."""
     copies = [rest.split() for name, rest in instructions(project) if name == "COPY"]
     return [
         source.rstrip("/")
@@ -93,10 +93,10 @@ def copied(project: Path) -> list[str]:
 
 
 def let_through(project: Path) -> set[str]:
-    """Return the files that .dockerignore lets through to the build."""
+    """Return the files that .dockerignore leaves in the build context."""
     lines = (project / ".dockerignore").read_text(encoding="utf-8").splitlines()
     patterns = [line for line in lines if not line.startswith("#")]
-    # These two always get there.
+    # Docker always sends these two files.
     paths = set(exclude_paths(str(project), patterns)) - {"Dockerfile", ".dockerignore"}
     return {path for path in paths if (project / path).is_file()}
 
@@ -107,7 +107,7 @@ def image_environment(project: Path) -> dict[str, str]:
 
 
 def settings(project: Path) -> set[str]:
-    """Collect the variables that the app reads: the fields of its settings classes."""
+    """Return the environment variables that the app reads: the fields of its settings."""
     return {
         statement.target.id.upper()
         for name in ("src/core/settings.py", "src/config.py")
@@ -125,15 +125,15 @@ def variables(service: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
-def test_the_dockerfile_is_clean(project: Path) -> None:
+def test_dockerfile_passes_hadolint(project: Path) -> None:
     run(["hadolint", "--no-color", "--failure-threshold", "style", "Dockerfile"], project)
 
 
-def test_the_compose_file_is_valid(project: Path) -> None:
+def test_compose_file_is_valid(project: Path) -> None:
     run(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"], project)
 
 
-def test_the_build_gets_what_it_copies_and_nothing_else(project: Path, tmp_path: Path) -> None:
+def test_build_context_has_only_copied_files(project: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     shutil.copytree(project, checkout)
     for name in LITTER.split():
@@ -149,8 +149,8 @@ def test_the_build_gets_what_it_copies_and_nothing_else(project: Path, tmp_path:
     assert let_through(checkout) == wanted
 
 
-def test_the_app_is_copied_whole(project: Path) -> None:
-    """Follow the imports of what is copied; that they suffice, the commands below show."""
+def test_image_has_every_imported_module(project: Path) -> None:
+    """Check direct imports statically. `test_image_commands_work` runs the app."""
     sources = copied(project)
     own = {path.parts[0].removesuffix(".py") for path in files(project) if path.suffix == ".py"}
     imported = set()
@@ -167,12 +167,12 @@ def test_the_app_is_copied_whole(project: Path) -> None:
     assert command(project, "CMD")[1] in sources
 
 
-def test_the_image_runs_as_a_user_with_a_number(project: Path) -> None:
-    # By the number, Kubernetes tells that it is not root.
+def test_image_runs_as_numeric_user(project: Path) -> None:
+    # Kubernetes' runAsNonRoot accepts only a numeric user.
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", instruction(project, "USER"))
 
 
-def test_the_images_are_the_tested_ones(project: Path, database: str) -> None:
+def test_images_have_tested_versions(project: Path, database: str) -> None:
     workflow = read_yaml(TEMPLATE / ".github/workflows/ci.yml")["jobs"]["test"]
     matrix = workflow["strategy"]["matrix"]
 
@@ -188,9 +188,7 @@ def test_the_images_are_the_tested_ones(project: Path, database: str) -> None:
         assert image in [workflow["services"][database]["image"], *matrix.get(database, [])]
 
 
-def test_compose_passes_every_setting_and_nothing_else(
-    project: Path, compose: dict[str, Any]
-) -> None:
+def test_compose_passes_exactly_the_settings(project: Path, compose: dict[str, Any]) -> None:
     app, migrate = (variables(compose["services"][name]) for name in ("app", "migrate"))
 
     assert app == migrate
@@ -199,7 +197,7 @@ def test_compose_passes_every_setting_and_nothing_else(
     assert image_environment(project)["WEB_CONCURRENCY"] == "2"
 
 
-def test_the_defaults_of_compose_are_those_of_the_app(
+def test_compose_defaults_match_the_app(
     project: Path, database: str, compose: dict[str, Any]
 ) -> None:
     example = (project / ".env.example").read_text(encoding="utf-8")
@@ -215,7 +213,7 @@ def test_the_defaults_of_compose_are_those_of_the_app(
         assert f"\n{prefix}PORT={app[f'{prefix}PORT']}\n" in example
 
 
-def test_the_folder_of_the_database_is_the_users_and_a_volume(render: Render) -> None:
+def test_sqlite_folder_is_a_writable_volume(render: Render) -> None:
     project = render(database="sqlite")
     folder = Path(image_environment(project)["SQLITE_DB_NAME"]).parent
     user, _, group = instruction(project, "USER").partition(":")
@@ -226,24 +224,24 @@ def test_the_folder_of_the_database_is_the_users_and_a_volume(render: Render) ->
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
-def test_the_server_has_the_apps_user_and_database(database: str, compose: dict[str, Any]) -> None:
+def test_server_creates_user_and_database(database: str, compose: dict[str, Any]) -> None:
     app, server = (variables(compose["services"][name]) for name in ("app", "database"))
     prefix, name = {"postgresql": ("POSTGRES", "DB"), "mysql": ("MYSQL", "DATABASE")}[database]
     made = [server[f"{prefix}_{part}"] for part in ("USER", "PASSWORD", name)]
 
     assert made == [app[f"{database.upper()}_{part}"] for part in ("USER", "PASSWORD", "DB_NAME")]
-    # Which the image of MySQL makes by itself, and refuses here.
+    # The MySQL image creates root itself, and rejects MYSQL_USER=root.
     assert made[0] != "root"
 
 
 def filled(text: str, given: dict[str, str]) -> str:
-    """Fill in variables as Compose does: `${NAME:-default}`."""
+    """Replace variables like Compose: `${NAME:-default}`."""
     return re.sub(r"\${(\w+):-(.*?)}", lambda match: given.get(match[1]) or match[2], text)
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
 @pytest.mark.parametrize("own", [False, True], ids=["example", "own"])
-def test_local_server_has_the_settings_of_env(
+def test_local_server_uses_the_env_settings(
     project: Path, database: str, compose: dict[str, Any], *, own: bool
 ) -> None:
     example = (project / ".env.example").read_text(encoding="utf-8")
@@ -266,17 +264,17 @@ def test_local_server_has_the_settings_of_env(
         if database == "postgresql"
         else {"MYSQL_ROOT_PASSWORD": app["PASSWORD"], "MYSQL_DATABASE": app["DB_NAME"]}
     )
-    # The tests create databases, and the image of MySQL lets root alone do so.
+    # The tests create databases, and in the MySQL image only root may do that.
     assert database != "mysql" or app["USER"] == "root"
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
 @pytest.mark.usefixtures("database")
-def test_local_server_is_apart_from_production(project: Path, compose: dict[str, Any]) -> None:
+def test_local_server_is_separate_from_production(project: Path, compose: dict[str, Any]) -> None:
     services = compose["services"]
     local, server = services["local-database"], services["database"]
 
-    # Compose starts a service with a profile only if a command names it.
+    # Compose starts a service with a profile only if the command names it.
     assert local["profiles"] == ["local"]
     assert [name for name, service in services.items() if "profiles" in service] == [
         "local-database"
@@ -297,7 +295,7 @@ def test_sqlite_has_no_server_to_start(render: Render) -> None:
     assert printed == "there is nothing to start: SQLite keeps the database in a file\n"
 
 
-def test_the_app_waits_for_its_tables_and_they_for_the_database(compose: dict[str, Any]) -> None:
+def test_app_waits_for_migrations_and_database(compose: dict[str, Any]) -> None:
     services = compose["services"]
 
     assert services["app"]["depends_on"] == {
@@ -311,7 +309,7 @@ def test_the_app_waits_for_its_tables_and_they_for_the_database(compose: dict[st
     assert "restart" not in services["migrate"]
 
 
-def test_the_app_has_the_time_to_end(project: Path, compose: dict[str, Any]) -> None:
+def test_container_allows_a_graceful_shutdown(project: Path, compose: dict[str, Any]) -> None:
     main = (project / "main.py").read_text(encoding="utf-8")
     readme = (project / "README.md").read_text(encoding="utf-8")
     [seconds] = re.findall(r'"timeout_graceful_shutdown": (\d+)', main)
@@ -322,9 +320,7 @@ def test_the_app_has_the_time_to_end(project: Path, compose: dict[str, Any]) -> 
     assert f"for {seconds} seconds at most" in readme
 
 
-def test_the_port_is_one_and_the_readme_has_the_commands(
-    project: Path, compose: dict[str, Any]
-) -> None:
+def test_port_and_commands_are_documented(project: Path, compose: dict[str, Any]) -> None:
     start = command(project, "CMD")
     readme = (project / "README.md").read_text(encoding="utf-8")
 
@@ -340,7 +336,7 @@ def test_the_port_is_one_and_the_readme_has_the_commands(
 
 @pytest.fixture(scope="module")
 def app(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what the image has to a folder, and install what it needs beside it."""
+    """Copy the image's files to a folder, and install its requirements beside it."""
     app = tmp_path_factory.mktemp("image") / "app"
     for name in let_through(project):
         (app / name).parent.mkdir(parents=True, exist_ok=True)
@@ -353,7 +349,7 @@ def app(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def in_image(project: Path, app: Path) -> dict[str, str]:
-    """Make the variables that the image has, for where its parts are here."""
+    """Return the image's environment variables, with the paths of the local copy."""
     path = f"{app.parent / 'venv/bin'}{os.pathsep}{os.environ['PATH']}"
     variables = image_environment(project) | {"PATH": path}
     if "SQLITE_DB_NAME" in variables:
@@ -363,14 +359,14 @@ def in_image(project: Path, app: Path) -> dict[str, str]:
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_the_commands_work_on_what_is_copied(project: Path, app: Path) -> None:
+def test_image_commands_work(project: Path, app: Path) -> None:
     port = free_port()
     start, ask = (
         [word.replace("8000", str(port)) for word in command(project, name)]
         for name in ("CMD", "HEALTHCHECK")
     )
     migrate = read_yaml(project / "compose.yaml")["services"]["migrate"]["command"]
-    # A proxy, which would not know the app.
+    # The health check must ignore this proxy, which doesn't exist.
     image = in_image(project, app) | {"http_proxy": f"http://127.0.0.1:{free_port()}"}
 
     run(migrate, app, **image)
@@ -382,9 +378,9 @@ def test_the_commands_work_on_what_is_copied(project: Path, app: Path) -> None:
 
 
 @pytest.mark.matrix
-def test_the_app_needs_no_name_of_its_user(project: Path, app: Path) -> None:
+def test_app_runs_as_a_nameless_user(project: Path, app: Path) -> None:
     nameless = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
-    # What Python 3.13 raises for a user who is not in /etc/passwd; older ones, a KeyError.
+    # For an unknown user, getpass raises OSError on Python 3.13, and KeyError on older ones.
     code = "import pwd; pwd.getpwuid = lambda _: open('no such user'); import app"
 
     run(["python", "-c", code], app, **nameless | in_image(project, app))

@@ -1,7 +1,7 @@
-"""The tests of core that a project doesn't carry: each combination runs them on its database.
+"""Run the template's tests of core in every combination, on its database.
 
-A project's own tests of core are the contract that its owner relies on. The others are in
-`tests/core/`, and are laid over a copy of a rendering here.
+A project has its own tests of core: the contract that its owner relies on. The other tests are in
+`tests/core/`. They are copied into a rendered project and run there.
 """
 
 from __future__ import annotations

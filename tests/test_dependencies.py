@@ -1,6 +1,7 @@
-"""A project on newer dependencies than PyNest allows: its caps are lifted, as they will be one day.
+"""Run a project on newer dependencies than PyNest allows.
 
-PyNest 0.6 pins fastapi below 0.137 and uvicorn below 0.33. Since FastAPI 0.137, routes are a tree.
+PyNest 0.6 pins fastapi below 0.137 and uvicorn below 0.33. A later PyNest will lift these caps.
+Since FastAPI 0.137, routes form a tree instead of a list.
 """
 
 from __future__ import annotations

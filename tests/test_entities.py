@@ -1,6 +1,6 @@
-"""Entities that the ORM has more to do for than for a scaffolded one, laid over a rendering.
+"""Hand-written entities in a rendered project: relationships, validators, renamed columns.
 
-The module is written as PyNest's guide has it: `session.add`, `session.commit` and `select`.
+The module follows PyNest's guide: `session.add`, `session.commit` and `select`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Team(OutputModel):
     name: str
     people: list[Person]
 """
-#: In service style; `in_controller_style` makes the other.
+#: In service style. `in_controller_style` converts it.
 SERVICE = """\
 from fastapi import HTTPException
 from nest.core import Injectable
@@ -316,8 +316,8 @@ async def test_stored_text_is_read_unchanged(client: httpx.AsyncClient, name: st
 """
 
 
-#: A plain one-to-many relationship between two modules. The service builds its statement on import,
-#: when `Member` may not have been imported yet.
+#: A one-to-many relationship between two modules. The service builds its statement at import
+#: time, possibly before `Member` is imported.
 CLUB_ENTITY = """\
 from typing import TYPE_CHECKING
 
@@ -439,7 +439,7 @@ async def test_referenced_club_is_not_deleted(client: httpx.AsyncClient) -> None
     assert (await client.get("/clubs")).json() == {"tea": 1, "chess": 0}
     assert (await client.delete("/clubs/chess")).status_code == 204
 """
-#: Changes of an owner to the entity and the migration that `make module` wrote.
+#: An owner's changes to the entity and the migration that `make module` wrote.
 AUTHOR = ("name: Mapped[str] = mapped_column(", 'name: Mapped[str] = mapped_column("full_name", ')
 VALIDATOR = """
     @validates("email")
@@ -495,7 +495,7 @@ async def test_examples_read_stored_text(client: httpx.AsyncClient, name: str) -
 
 
 def in_controller_style(source: str) -> str:
-    """Hand the methods of a service or a controller the session that a service would open."""
+    """Convert a service or a controller: its methods get the session as an argument."""
     depends = " = Depends(config.get_db)" if "Depends" in source else ""
     session = f"session: AsyncSession{depends}"
     opened = re.compile(r"^ {8}async with .*\n((?: {12}.*\n)+)", re.MULTILINE)
@@ -506,7 +506,7 @@ def in_controller_style(source: str) -> str:
 
 
 def lay_over(project: Path, style: str, name: str, parts: dict[str, str], tests: str = "") -> None:
-    """Write a module as a project's owner would; its service and controller in service style."""
+    """Write a module from its parts; the service and the controller are in service style."""
     for parent in ("src", "tests"):
         (project / parent / name).mkdir()
         (project / parent / name / "__init__.py").touch()
@@ -526,7 +526,7 @@ def lay_over(project: Path, style: str, name: str, parts: dict[str, str], tests:
 
 @pytest.fixture
 def with_entities(combination: Combination, project: Path, tmp_path: Path) -> Path:
-    """Lay the modules over a copy of a project."""
+    """Copy a project, and add the modules to the copy."""
     run("uv sync --quiet", project)
     folder = tmp_path / "my-app"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
@@ -543,7 +543,7 @@ def with_entities(combination: Combination, project: Path, tmp_path: Path) -> Pa
 
 
 def make_authors(folder: Path, project: Path) -> None:
-    """Have the scaffold make a module, then rename a column and add a validator."""
+    """Create a module with the scaffold, then rename a column and add a validator."""
     command = "uv run python -m scaffold authors --fields 'name:str email:str:unique'"
     run(command, folder, UV_PROJECT_ENVIRONMENT=str(project / ".venv"), UV_OFFLINE="1")
     entity = folder / "src" / "authors" / "authors_entity.py"
@@ -560,7 +560,7 @@ def make_authors(folder: Path, project: Path) -> None:
 def variables(
     combination: Combination, project: Path, settings: dict[str, str], database: str
 ) -> dict[str, str]:
-    """Have the copy use the project's environment and an empty database."""
+    """Return variables that give the copy the project's environment and an empty database."""
     servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
     return settings | {
         f"{combination.database.upper()}_DB_NAME": database,
@@ -569,7 +569,7 @@ def variables(
     }
 
 
-#: Each database once, and both styles: the two have no part in each other here.
+#: One leg for each database, and both styles. The combination of the two doesn't matter here.
 @pytest.mark.parametrize(
     "combination",
     legs(
@@ -582,10 +582,10 @@ def variables(
     indirect=True,
     scope="session",
 )
-def test_entities_work_as_the_orm_documents(
+def test_entities_work_as_sqlalchemy_documents(
     with_entities: Path, variables: dict[str, str], run_own_tests: RunOwnTests
 ) -> None:
-    """Have the migration written, and run the module's tests with those of the migrations."""
+    """Generate the migration, and run the tests of the modules and of the migrations."""
     run("make migrate", with_entities, **variables)
     run("make migration m='add entities'", with_entities, **variables)
 

@@ -1,4 +1,4 @@
-"""The hooks, under cookiecutter and cruft, as a user runs them."""
+"""The template's hooks, run by cookiecutter and by cruft."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ HOOKS = sorted((TEMPLATE / "hooks").glob("*.py"))
 
 CHARACTERS = "use lower-case letters, digits, '-' and '_', such as 'my-app'"
 LENGTH = "use at most 64 characters, such as 'my-app'"
-NAME = "choose a name that no folder or dependency of a project has"
+NAME = "choose a name unlike the project's folders and dependencies"
 ADDRESS = "use an address such as 'me@example.com', or leave it empty"
 LINE = "use one line of text, without control characters or broken Unicode"
 
-#: 64 characters, but too many bytes for the name of a folder.
+#: This is 64 characters long, but has too many bytes for a folder's name.
 MANY_BYTES = "\N{DESERET SMALL LETTER LONG I}" * 64
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Commit a template with our hooks whose folder `deploy` is for one choice only."""
+    """Commit a small template with our hooks and a folder `deploy` for one choice only."""
     template = tmp_path / "small"
     options = {"project_slug": "app", "deploy": ["compose", "kubernetes"]}
     source = template / "{{cookiecutter.project_slug}}"
@@ -64,7 +64,7 @@ def small(tmp_path: Path) -> Path:
         ({"project_name": "a\nb"}, rf"invalid project_name 'a\nb': {LINE}"),
     ],
 )
-def test_rejection_is_one_line_leaving_nothing(
+def test_rejection_is_one_line_without_files(
     tmp_path: Path, template: Path, tool: str, given: dict[str, str], message: str
 ) -> None:
     folder = tmp_path / "work"
@@ -74,15 +74,15 @@ def test_rejection_is_one_line_leaving_nothing(
     assert result.returncode == 1
     ours, *others = result.stderr.splitlines()
     assert ours == message
-    # A failed hook has tracebacks after its message, cookiecutter's on stdout and cruft's on
-    # stderr. A hook can only see to it that nothing comes before.
+    # After a failed hook, cookiecutter prints a traceback on stdout and cruft one on stderr. A
+    # hook can't prevent that, but its own message comes first.
     assert result.stdout.startswith("ERROR: " if tool == "cookiecutter" else "")
     assert (others == []) is (tool == "cookiecutter")
     assert list(folder.iterdir()) == []
     assert not list(tmp_path.glob("escape*"))
 
 
-def test_each_bad_answer_has_its_line(tmp_path: Path, template: Path) -> None:
+def test_each_invalid_answer_gets_one_line(tmp_path: Path, template: Path) -> None:
     given = {"project_slug": "My App", "project_name": " ", "author_email": "me"}
 
     result = generate("cookiecutter", str(template), tmp_path / "work", **given)
@@ -91,7 +91,7 @@ def test_each_bad_answer_has_its_line(tmp_path: Path, template: Path) -> None:
     assert options == ["project_name", "project_slug", "author_email"]
 
 
-def test_rejection_leaves_an_existing_project(tmp_path: Path, template: Path) -> None:
+def test_rejection_keeps_an_existing_project(tmp_path: Path, template: Path) -> None:
     generate("cookiecutter", str(template), tmp_path / "work")
     project = tmp_path / "work" / "my-app"
     (project / "README.md").write_text("Mine\n")
@@ -111,7 +111,7 @@ def test_next_steps_work_as_printed(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    # cruft renders updates into folders with names like this one, but only temporary ones.
+    # cruft renders updates into folders with such names, but only in the temporary folder.
     folder = tmp_path / "tmpabcdefgh"
     monkeypatch.setenv("PWD", str(folder))
 
@@ -134,7 +134,7 @@ def test_next_steps_work_as_printed(
     assert re.findall(r"^(run|test):", makefile, re.MULTILINE) == ["run", "test"]
 
 
-def test_next_steps_name_a_folder_elsewhere(tmp_path: Path, template: Path) -> None:
+def test_next_steps_name_the_output_folder(tmp_path: Path, template: Path) -> None:
     elsewhere = tmp_path / "some where"
 
     result = generate(
@@ -144,7 +144,7 @@ def test_next_steps_name_a_folder_elsewhere(tmp_path: Path, template: Path) -> N
     assert f"\n    cd '{elsewhere}/my-app'\n" in result.stderr
 
 
-def test_update_gets_neither_record_nor_steps(
+def test_update_writes_no_record_or_steps(
     tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYNEST_ASYNC_UPDATE", "1")
@@ -157,7 +157,7 @@ def test_update_gets_neither_record_nor_steps(
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_folder_left_empty_is_removed(tmp_path: Path, small: Path, tool: str) -> None:
+def test_empty_folder_is_removed(tmp_path: Path, small: Path, tool: str) -> None:
     generate(tool, str(small), tmp_path / "one")
     generate(tool, str(small), tmp_path / "other", deploy="kubernetes")
 
@@ -181,7 +181,7 @@ def test_update_adds_and_removes_conditional_file(tmp_path: Path, small: Path) -
         commit(project)
 
 
-def test_remade_project_keeps_empty_folders(tmp_path: Path, small: Path) -> None:
+def test_regenerated_project_keeps_empty_folders(tmp_path: Path, small: Path) -> None:
     generate("cookiecutter", str(small), tmp_path / "work")
     uploads = tmp_path / "work" / "app" / "uploads"
     uploads.mkdir()
@@ -192,7 +192,7 @@ def test_remade_project_keeps_empty_folders(tmp_path: Path, small: Path) -> None
     assert uploads.exists()
 
 
-def test_clone_of_empty_repository_stays_one(tmp_path: Path, small: Path) -> None:
+def test_empty_clone_keeps_its_git_folders(tmp_path: Path, small: Path) -> None:
     git(tmp_path, "init", "--quiet", "work/app")
     (tmp_path / "work" / "app" / ".git" / "empty").mkdir()
 

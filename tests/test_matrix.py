@@ -1,8 +1,8 @@
-"""Every combination: installed, checked, tested, and served on its database.
+"""Install, check, test and serve every combination on its database.
 
-The tests of a combination make up a leg, and run in one process. A leg needs its database's
-server: where `REQUIRE_DATABASES` is set, as in CI, it fails without; elsewhere it is skipped
-with a line that says how to start one.
+The tests of a combination make up a leg, and run in one process. A leg needs its database server.
+Without the server, it is skipped with a line that says how to start one. If `REQUIRE_DATABASES` is
+set, as in CI, it fails instead.
 """
 
 from __future__ import annotations
@@ -27,26 +27,28 @@ pytestmark = pytest.mark.matrix
 
 
 def shell_blocks(project: Path) -> list[str]:
-    """Find the blocks of shell commands in the README."""
+    """Return the blocks of shell commands in the README."""
     readme = (project / "README.md").read_text(encoding="utf-8")
     return re.findall(r"^```sh\n(.*?)\n```$", readme, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.xdist_group("sqlite-controller")
-def test_the_start_in_a_minute_works(tmp_path: Path) -> None:
-    """Run the first commands of the template's README, with this template for the published one."""
-    blocks = shell_blocks(TEMPLATE)
-    start, unasked = (
-        block.replace("gh:org/pynest-async", f"--default-config --no-input '{TEMPLATE}'")
-        for block in blocks[:2]
+def test_readme_quick_start_works(tmp_path: Path) -> None:
+    """Run the first commands of the template's README, with the local template."""
+    readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)\n```$", readme, re.MULTILINE | re.DOTALL)
+    start, commit, answered = (
+        block.replace("gh:org/pynest-async", f"--default-config '{TEMPLATE}'")
+        for block in blocks[:3]
     )
-    author = {f"GIT_{who}_NAME": "Ada" for who in ("AUTHOR", "COMMITTER")}
-    author |= {f"GIT_{who}_EMAIL": "ada@example.com" for who in ("AUTHOR", "COMMITTER")}
+    author = {f"GIT_{role}_NAME": "Ada" for role in ("AUTHOR", "COMMITTER")}
+    author |= {f"GIT_{role}_EMAIL": "ada@example.com" for role in ("AUTHOR", "COMMITTER")}
 
-    with serving(start, tmp_path, free_port(), author) as client:
+    with serving(start, tmp_path, free_port(), {}) as client:
         assert client.get("/examples").json() == {"items": [], "next": None}
-    assert run("git status --porcelain --untracked-files=no", tmp_path / "my-app") == ""
-    run(unasked, tmp_path)
+    run(commit, tmp_path / "my-app", **author)
+    assert run("git status --porcelain", tmp_path / "my-app") == ""
+    run(answered, tmp_path)
     assert "asyncpg" in (tmp_path / "tea-shop" / "requirements.txt").read_text()
 
 
@@ -71,7 +73,7 @@ def test_make_app_serves(database: str, session_style: str, tmp_path: Path) -> N
     assert f'db_type="{database}"' in (rendered / "src/config.py").read_text()
 
 
-def test_checks_are_clean(project: Path, mypy_cache: Path) -> None:
+def test_lint_passes(project: Path, mypy_cache: Path) -> None:
     run("make lint", project, MYPY_CACHE_DIR=str(mypy_cache))
 
 
@@ -110,7 +112,7 @@ def sources(project: Path) -> list[Path]:
 
 
 def pins(project: Path) -> dict[str, str]:
-    """Read the pins of a project that hold on every platform."""
+    """Return the pins of a project that apply to every platform."""
     text = (project / "requirements.txt").read_text(encoding="utf-8")
     return dict(re.findall(r"^([a-z0-9-]+)==([\w.]+)$", text, re.MULTILINE))
 
@@ -121,7 +123,7 @@ def pins(project: Path) -> dict[str, str]:
     indirect=True,
     scope="session",
 )
-def test_new_project_tests_what_it_serves(combination: Combination, render: Render) -> None:
+def test_new_project_installs_its_pins(combination: Combination, render: Render) -> None:
     folder = render(**combination.answers)
     before = {path: (folder / path).read_bytes() for path in files(folder)}
 
@@ -133,7 +135,7 @@ def test_new_project_tests_what_it_serves(combination: Combination, render: Rend
 
 
 @pytest.mark.xdist_group("sqlite-controller")
-def test_lock_raises_nothing_and_upgrade_all(render: Render, mypy_cache: Path) -> None:
+def test_lock_keeps_versions_that_upgrade_raises(render: Render, mypy_cache: Path) -> None:
     folder = render()
     requirements = folder / "requirements.txt"
     shipped = pins(folder)
@@ -176,7 +178,7 @@ def test_lock_raises_nothing_and_upgrade_all(render: Render, mypy_cache: Path) -
 
 
 def start_commands(project: Path) -> list[str]:
-    """Find the commands that a user without make starts with."""
+    """Return the README's first commands for a user without make."""
     [start] = [block for block in shell_blocks(project) if block.startswith("uv add")]
     return start.splitlines()
 
@@ -187,9 +189,9 @@ def test_own_tests_pass(
     settings: dict[str, str],
     run_own_tests: RunOwnTests,
 ) -> None:
-    # The configured database does not even exist: the tests have one of their own.
+    # The configured database doesn't exist. The tests create their own one.
     settings = settings | {f"{combination.database.upper()}_DB_NAME": "configured"}
-    # The other leg of a database shuffles the tests, in two processes, and accepts no warning.
+    # The service leg shuffles the tests, runs two processes, and turns warnings into errors.
     shuffled = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
     command = shuffled if combination.session_style == "service" else "make test"
 
@@ -205,7 +207,7 @@ def test_own_tests_pass(
     indirect=True,
     scope="session",
 )
-def test_own_tests_say_that_the_server_is_missing(combination: Combination, project: Path) -> None:
+def test_own_tests_report_a_missing_server(combination: Combination, project: Path) -> None:
     prefix = combination.database.upper()
     nowhere = {f"{prefix}_HOST": "localhost", f"{prefix}_PORT": str(free_port())}
 
@@ -218,10 +220,10 @@ def test_own_tests_say_that_the_server_is_missing(combination: Combination, proj
     )
 
 
-def test_the_readme_works(
+def test_readme_commands_serve(
     combination: Combination, project: Path, settings: dict[str, str], database: str
 ) -> None:
-    """Run each command of the README, as it is but for the port, the database and its password."""
+    """Run each command of the README; only port, database and password differ."""
     settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
     password = settings.get(f"{combination.database.upper()}_PASSWORD", "")
     settings |= {"PGPASSWORD": password, "MYSQL_PWD": password}
@@ -249,7 +251,7 @@ def test_the_readme_works(
             run(adapted(block), project, **settings)
     for block in [*serve, "make run"]:
         if "pip" in block:
-            continue  # below, from nothing
+            continue  # in test_pinned_project_serves_and_keeps_data
         port = free_port()
         with serving(adapted(block, port), project, port, settings):
             outputs = [run(adapted(curl, port), project) for curl in curls[0].splitlines()]
@@ -259,7 +261,7 @@ def test_the_readme_works(
     (project / ".env").unlink()
 
 
-def test_serves_from_pinned_requirements_and_keeps_its_data(
+def test_pinned_project_serves_and_keeps_data(
     combination: Combination,
     project: Path,
     settings: dict[str, str],
@@ -273,10 +275,10 @@ def test_serves_from_pinned_requirements_and_keeps_its_data(
     port = free_port()
     [install] = [block for block in shell_blocks(project) if "pip" in block]
     if combination.session_style == "service":
-        # The other leg of the database installs the same with pip, which takes longer.
+        # The controller leg installs with pip. That takes longer, so this leg uses uv.
         install = install.replace("python3 -m venv", "uv venv --quiet --python python3")
         install = install.replace("pip install", "uv pip install")
-    # What is not imported here need not be compiled.
+    # Skip compilation: the service imports only a part of the packages.
     settings["PIP_NO_COMPILE"] = "1"
 
     with serving(install, folder, port, settings) as client:
@@ -286,7 +288,7 @@ def test_serves_from_pinned_requirements_and_keeps_its_data(
 
 
 def use(client: httpx.Client) -> None:
-    """Use each route, in the right way and in a wrong one; leave one example named Ada."""
+    """Send each route a valid and an invalid request; leave one example named Ada."""
     assert client.get("/docs").status_code == 200
     assert client.get("/health/ready").json() == {"status": "ok"}
     assert client.get("/openapi.json").json()["info"]["title"] == "My App"
@@ -320,9 +322,7 @@ def use(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("entry", ["uvicorn app:app", "uvicorn src.app_module:http_server"])
-def test_a_malformed_setting_is_one_line(
-    combination: Combination, project: Path, entry: str
-) -> None:
+def test_malformed_setting_is_one_line(combination: Combination, project: Path, entry: str) -> None:
     variable, value = ("DB_POOL_SIZE", "lots")
     if combination.database != "sqlite":
         variable, value = (f"{combination.database.upper()}_PORT", "lots")
@@ -331,12 +331,14 @@ def test_a_malformed_setting_is_one_line(
         run(["uv", "run", "--quiet", *entry.split()], project, **{variable: value})
 
     told, _, printed = str(caught.value).partition("\n")
-    assert told.endswith("ended with 1:")
+    assert told.endswith("exited with 1:")
     assert re.fullmatch(rf"{variable}: [^\n]+ not 'lots'\n", printed)
 
 
-def test_openapi_is_the_same_in_all(combination: Combination, project: Path, shared: Path) -> None:
-    """Compare with the legs that came this far before, in whichever process."""
+def test_combinations_have_equal_openapi_schemas(
+    combination: Combination, project: Path, shared: Path
+) -> None:
+    """Compare with the legs that have written their schema so far, in any process."""
     code = "import app, json; print(json.dumps(app.app.openapi()))"
     printed = run(["uv", "run", "--quiet", "python", "-c", code], project)
     (shared / f"openapi-{combination}.json").write_text(printed)
@@ -355,7 +357,7 @@ def test_openapi_is_the_same_in_all(combination: Combination, project: Path, sha
         ("--reload", {}, "reloader"),
     ],
 )
-def test_main_reloads_unless_it_has_workers(
+def test_main_reloads_only_without_workers(
     project: Path, tmp_path: Path, options: str, variables: dict[str, str], process: str
 ) -> None:
     log = tmp_path / "log"
@@ -371,13 +373,13 @@ def test_main_reloads_unless_it_has_workers(
 @pytest.mark.parametrize(
     ("required", "outcome"), [("", "1 skipped"), ("1", "1 error")], ids=["newcomer", "ci"]
 )
-def test_a_missing_server_skips_a_leg_or_fails_it(required: str, outcome: str) -> None:
+def test_missing_server_skips_or_fails_leg(required: str, outcome: str) -> None:
     leg = "tests/test_matrix.py::test_own_tests_pass[mysql-service]"
     variables = {"REQUIRE_DATABASES": required, "MYSQL_PORT": str(free_port())}
 
-    # The exit code differs; what counts is what is said.
+    # The exit code differs; only the message matters.
     printed = run(f"pytest --numprocesses 0 -rs {leg} || true", TEMPLATE, **variables)
 
     assert outcome in printed
-    assert "no mysql server answers at localhost:" in printed
+    assert "no mysql server responds at localhost:" in printed
     assert "docker compose up --detach mysql" in printed

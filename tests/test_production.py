@@ -1,4 +1,4 @@
-"""A service keeps its promises in production: tested from outside, the same in every leg."""
+"""Test a running service from outside, with the same tests in every leg."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .helpers.serving import SECRET, STOP, Service, legs, serving_in_production
 
 pytestmark = pytest.mark.matrix
 
-#: Seconds that the served project is given, short for the tests' sake.
+#: Limits of the service in seconds, short to keep the tests fast.
 LIMITS = {
     "DB_TIMEOUT": "1",
     "DB_POOL_SIZE": "5",
@@ -37,8 +37,7 @@ LIMITS = {
     "REQUEST_TIMEOUT": "2.5",
     "HEALTH_TIMEOUT": "1",
 }
-#: Seconds in which each request must be answered: the last of the limits, and some more for a
-#: machine that has other work.
+#: The maximum seconds for a response: the longest limit, and some time for a busy machine.
 ANSWER = 5
 
 #: At each "hold", adds an example named "held". The next line commits it or rolls it back.
@@ -64,14 +63,14 @@ asyncio.run(hold())
 
 @dataclass
 class Database:
-    """A database with a user of its own, that can be taken away from the service.
+    """A database with a separate user. `down` cuts it off from the service.
 
-    A server is behind a proxy; SQLite's file is in a folder that can be moved, which stops only
-    connections that are yet to be opened.
+    The service reaches a server through a proxy. SQLite's file is in a folder that `down` moves:
+    open connections keep working, and new ones fail.
     """
 
     settings: dict[str, str]
-    #: The settings that lead around the proxy.
+    #: The settings that bypass the proxy.
     direct: dict[str, str]
     proxy: Proxy | None
     folder: Path
@@ -93,7 +92,7 @@ class Database:
 def making_database(
     combination: Combination, settings: dict[str, str], path: Path
 ) -> Iterator[Database]:
-    """Make an empty database, for as long as a `with`."""
+    """Create an empty database, and drop it at the end of the `with`."""
     name = f"production_{uuid4().hex[:12]}"
     folder = path / name
     folder.mkdir()
@@ -137,7 +136,7 @@ def served(
     installed: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Service, Database]]:
-    """Serve for all the tests that leave the service as it was, and but for rows the database."""
+    """Serve for all tests that don't stop the service, and change nothing but rows."""
     path = tmp_path_factory.mktemp(str(combination))
     with making_database(combination, settings, path) as database:
         settings = LIMITS | database.settings | {"DB_CREATE_ALL": "true"}
@@ -151,7 +150,7 @@ def service(served: tuple[Service, Database]) -> Service:
 
 
 class Holder:
-    """Another process with a transaction on the database, for as long as a test needs it."""
+    """A second process that holds a transaction open until a test releases it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin
@@ -160,9 +159,9 @@ class Holder:
 
     @contextlib.contextmanager
     def hold(self, *, undone: bool = False) -> Iterator[Callable[[], None]]:
-        """Lock the name "held": a request that adds it waits until the yielded function is called.
+        """Lock the name "held". A request that adds it waits for the yielded function.
 
-        That function commits an example of that name, or rolls it back if `undone`.
+        That function commits an example named "held", or rolls it back if `undone`.
         """
         self._tell("hold", "held")
         release = functools.cache(lambda: self._tell("undo" if undone else "commit", "released"))
@@ -179,7 +178,7 @@ class Holder:
 
 @contextlib.contextmanager
 def starting_holder(project: Path, database: Database) -> Iterator[Holder]:
-    """Run a holder on the database, which has tables, for as long as a `with`."""
+    """Run a holder until the end of the `with`. The database must have tables."""
     with subprocess.Popen(
         [".venv/bin/python", "-c", HOLD],
         cwd=project,
@@ -222,7 +221,7 @@ def assert_unavailable(response: httpx.Response) -> None:
 def at_once(
     service: Service, number: int, request: Callable[[httpx.AsyncClient, int], Any]
 ) -> tuple[list[httpx.Response], list[float]]:
-    """Send that many requests at once; return the responses, and the seconds that each took."""
+    """Send a number of requests at once; return the responses and their times in seconds."""
 
     async def send() -> Any:
         limits = httpx.Limits(max_connections=None)
@@ -240,7 +239,7 @@ def at_once(
 
 
 def assert_pool_is_whole(service: Service, holder: Holder) -> None:
-    """Have each connection of the pool in use at once: a lost one would be missed."""
+    """Use every connection of the pool at once, which fails if the service has lost one."""
     size = int(LIMITS["DB_POOL_SIZE"])
 
     async def add_held(client: httpx.AsyncClient, _: int) -> httpx.Response:
@@ -274,7 +273,7 @@ def test_migration_is_generated_and_applied(
     tmp_path: Path,
     shared: Path,
 ) -> None:
-    """Change an entity, and compare the generated migration with those of the other legs."""
+    """Change an entity, and compare the generated migration with the other legs' ones."""
     project = tmp_path / "changed"
     shutil.copytree(installed, project, ignore=shutil.ignore_patterns(".*"))
     settings = database.direct | {"UV_PROJECT_ENVIRONMENT": str(installed / ".venv")}
@@ -319,7 +318,7 @@ def test_workers_starting_together_create_tables_once(installed: Path, database:
         installed, "--workers", str(workers), **database.settings, DB_CREATE_ALL="true"
     ) as service:
         service.wait_until(lambda: len(service.events(started)) >= workers)
-        assert len(service.events(started)) == workers, "a worker had to be started again"
+        assert len(service.events(started)) == workers, "a worker was restarted"
         assert add(service.client, "Ada").status_code == 201
 
     assert "No new upgrade operations" in run(
@@ -330,7 +329,7 @@ def test_workers_starting_together_create_tables_once(installed: Path, database:
 # Transactions and sessions
 
 
-def test_only_one_of_two_gets_a_name(service: Service) -> None:
+def test_concurrent_creates_store_a_name_once(service: Service) -> None:
     async def add_same(client: httpx.AsyncClient, index: int) -> httpx.Response:
         return await client.post("/examples", json={"name": f"Ada {index // 2}"})
 
@@ -340,7 +339,7 @@ def test_only_one_of_two_gets_a_name(service: Service) -> None:
         assert sorted(response.status_code for response in pair) == [201, 409]
 
 
-def test_more_requests_than_connections_are_answered(service: Service, holder: Holder) -> None:
+def test_requests_beyond_the_pool_get_responses(service: Service, holder: Holder) -> None:
     async def use(client: httpx.AsyncClient, index: int) -> httpx.Response:
         if index % 2:
             return await client.get("/examples")
@@ -354,7 +353,7 @@ def test_more_requests_than_connections_are_answered(service: Service, holder: H
     assert_pool_is_whole(service, holder)
 
 
-def test_disconnected_client_costs_no_connection(service: Service, holder: Holder) -> None:
+def test_disconnected_client_frees_its_connection(service: Service, holder: Holder) -> None:
     body = b'{"name": "held"}'
     request = (
         b"POST /examples HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
@@ -374,7 +373,7 @@ def test_disconnected_client_costs_no_connection(service: Service, holder: Holde
     assert_pool_is_whole(service, holder)
 
 
-def test_lock_is_awaited_until_the_limit(service: Service, holder: Holder) -> None:
+def test_lock_wait_ends_at_the_limit(service: Service, holder: Holder) -> None:
     with holder.hold() as release, ThreadPoolExecutor(1) as threads:
         later = threads.submit(add, service.client, "held")
         time.sleep(0.5)
@@ -387,12 +386,12 @@ def test_lock_is_awaited_until_the_limit(service: Service, holder: Holder) -> No
         start = time.monotonic()
         assert_unavailable(add(service.client, "held"))
         assert time.monotonic() - start < ANSWER
-    # The rejected request must not be committed later.
+    # The rejected request must not commit later.
     assert add(service.client, "held").status_code == 201
     remove(service.client, "held")
 
 
-def test_shutdown_loses_nothing_and_fails_nobody(installed: Path, database: Database) -> None:
+def test_graceful_shutdown_finishes_requests(installed: Path, database: Database) -> None:
     with serving_in_production(installed, **database.settings, DB_CREATE_ALL="true") as service:
         assert add(service.client, "Ada").status_code == 201
         service.process.kill()
@@ -413,7 +412,7 @@ def test_shutdown_loses_nothing_and_fails_nobody(installed: Path, database: Data
             time.sleep(0.5)
             service.process.terminate()
             time.sleep(0.5)
-            assert service.process.poll() is None, "it did not wait for its requests"
+            assert service.process.poll() is None, "the service did not wait for its requests"
             release()
             assert [response.result().status_code for response in later] == [409] * 4
         assert service.process.wait(STOP) == 0
@@ -423,7 +422,7 @@ def test_shutdown_loses_nothing_and_fails_nobody(installed: Path, database: Data
 
 
 def load(service: Service, seconds: float) -> tuple[list[httpx.Response], list[float]]:
-    """Ask for as long, four clients at a time; return the responses, and each one's seconds."""
+    """Send requests from four clients for some seconds; return responses and their times."""
     end = time.monotonic() + seconds
 
     def ask(number: int) -> list[tuple[httpx.Response, float]]:
@@ -441,7 +440,7 @@ def load(service: Service, seconds: float) -> tuple[list[httpx.Response], list[f
     return list(responses), list(took)
 
 
-def test_stopped_database_is_unavailable_until_back(
+def test_stopped_database_is_503_until_restart(
     served: tuple[Service, Database],
 ) -> None:
     service, database = served
@@ -468,12 +467,12 @@ def test_stopped_database_is_unavailable_until_back(
 
 @pytest.mark.parametrize(
     "combination",
-    # A file does not hang; its lock does, for which there is a test above.
+    # SQLite's file can't hang. The test of locks above covers SQLite.
     legs([each for each in COMBINATIONS if each.database != "sqlite"]),
     indirect=True,
     scope="session",
 )
-def test_hung_database_is_unavailable_until_resumed(
+def test_hung_database_is_503_until_resumed(
     served: tuple[Service, Database], holder: Holder
 ) -> None:
     service, database = served
@@ -496,7 +495,7 @@ def test_hung_database_is_unavailable_until_resumed(
     assert_pool_is_whole(service, holder)
 
 
-def test_service_is_up_before_its_database(installed: Path, database: Database) -> None:
+def test_service_starts_before_its_database(installed: Path, database: Database) -> None:
     if database.proxy:
         database.down()
 
@@ -511,7 +510,7 @@ def test_service_is_up_before_its_database(installed: Path, database: Database) 
 
         database.up()
         assert service.client.get("/health/ready").status_code == 200
-        # There are no tables, which nobody could foresee.
+        # The tables are missing, so this is an unexpected error.
         response = service.client.get("/examples", headers={"X-Request-ID": "abc"})
 
         assert response.status_code == 500
@@ -527,7 +526,7 @@ def test_service_is_up_before_its_database(installed: Path, database: Database) 
         assert "Traceback" in error["exception"]
         assert sum("Traceback" in line for line in service.output.read_text().splitlines()) == 1
 
-        # It has to end in time all the same.
+        # The service must still stop in time.
         if database.proxy:
             database.proxy.silence()
         assert service.stop() == 0
@@ -558,7 +557,7 @@ def test_invalid_body_is_rejected(
 # Operations
 
 
-def test_each_request_is_one_log_entry(service: Service) -> None:
+def test_each_request_has_one_log_entry(service: Service) -> None:
     given = service.client.get("/examples/1", headers={"X-Request-ID": uuid4().hex})
     new = service.client.get("/nowhere", params={"password": SECRET})
     assert given.headers["X-Request-ID"] == given.request.headers["X-Request-ID"]
@@ -566,7 +565,7 @@ def test_each_request_is_one_log_entry(service: Service) -> None:
     lines = []
     for response in (given, new):
         request_id = response.headers["X-Request-ID"]
-        # It is written after the last chunk of the response.
+        # The service writes the entry after the last chunk of the response.
         [line] = service.wait_for("Request", request_id)
         assert line.pop("duration_ms") > 0
         assert line.pop("timestamp")
@@ -585,7 +584,7 @@ def test_each_request_is_one_log_entry(service: Service) -> None:
 
 
 def test_log_is_json_without_passwords(service: Service) -> None:
-    """Check the log of all tests of the leg so far; other servers are checked when they stop."""
+    """Check the log of this leg's tests so far. Other services are checked when they stop."""
     response = service.client.post("/examples", json={"name": "Ada", "password": SECRET})
 
     assert service.wait_for("Request", response.headers["X-Request-ID"])

@@ -1,4 +1,4 @@
-"""The check of the promises, tried on a small suite."""
+"""Test the check of promises on a small test suite."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_project(run_own_tests, tmp_path):
     (tmp_path / "test_own.py").write_text(OWN)
     run_own_tests([sys.executable, "-m", "pytest"], tmp_path)
 '''
-#: Each test in the table, and the expected verdict.
+#: The tests in the table, and the expected verdicts.
 VERDICTS = {
     "passes": None,
     "was_renamed": "did not run",
@@ -118,7 +118,7 @@ BROKEN += [
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    """Make a suite with a table that names each of its tests, and one that is gone."""
+    """Write a suite, and a table that names each of its tests and one that doesn't exist."""
     rows = ["| empty promise | |"]
     rows += [f"| promise of {name} | `test_passes`, `test_{name}` |" for name in VERDICTS]
     table = ["| promise | test |", "| --- | --- |", "| **Tea** | |", *rows]
@@ -132,7 +132,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 def run_suite(suite: Path, options: str = "", required: str = "") -> tuple[int, list[str], str]:
-    """Return the exit code, the lines about promises, and all that was printed."""
+    """Return the exit code, the lines about promises, and the whole output."""
     result = subprocess.run(
         [sys.executable, "-m", "pytest", *shlex.split(options)],
         cwd=suite,
@@ -146,7 +146,7 @@ def run_suite(suite: Path, options: str = "", required: str = "") -> tuple[int, 
     return result.returncode, lines, result.stdout
 
 
-def test_promises_name_tests_that_exist() -> None:
+def test_promises_name_existing_tests() -> None:
     sources = [*TEMPLATE.glob("tests/**/*.py"), *TEMPLATE.glob("templates/**/*.py")]
     sources += SOURCE.glob("tests/**/*.py")
     written = {
@@ -190,7 +190,7 @@ def test_only_kept_promises_pass_the_run(suite: Path, *, kept: bool) -> None:
 
 
 @pytest.mark.parametrize("selection", ["-k passes", "suite/test_tea.py::test_passes", "--co"])
-def test_a_selection_says_nothing_of_promises(suite: Path, selection: str) -> None:
+def test_selected_tests_check_no_promises(suite: Path, selection: str) -> None:
     code, lines, printed = run_suite(suite, selection)
 
     assert (code, lines) == (0, []), printed

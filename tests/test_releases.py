@@ -1,4 +1,4 @@
-"""The released versions: HEAD accepts every answer that their projects recorded."""
+"""HEAD accepts every answer that projects of released versions have recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .helpers.repositories import commit, identify
 
 @pytest.fixture
 def released(template: Path, tmp_path: Path) -> Path:
-    """Make the next release of the template, in a clone."""
+    """Clone the template, and release its next version there."""
     clone = tmp_path / "pynest-async"
     git(template, "clone", "--quiet", str(template), str(clone))
     identify(clone)
@@ -33,7 +33,7 @@ def test_releases_are_in_order() -> None:
     assert list(problems(TEMPLATE)) == []
 
 
-def test_a_release_is_one_step(released: Path) -> None:
+def test_release_is_one_step(released: Path) -> None:
     assert list(problems(released)) == []
     assert list(releases(released)) == [*releases(TEMPLATE), "99.0.0"]
     assert releases(released)["99.0.0"] == git(released, "rev-parse", "v99.0.0", "HEAD~1")[:40]
@@ -45,12 +45,18 @@ def test_a_release_is_one_step(released: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ('"author_email": "",', "author_email is gone or of another type"),
-        ('"license": [|"licence": [', "license is gone or of another type"),
-        ('"session_style": ["controller", "service"]|"session_style": "controller"', "session_st"),
-        ('"author_email": ""|"author_email": ["", "me@example.com"]', "author_email is gone or"),
-        (', "mysql"]|]', "database does not take 'mysql' any more"),
-        ('["MIT", |["X11", ', "license does not take 'MIT' any more"),
+        ('"author_email": "",', "option author_email was removed or has another type"),
+        ('"license": [|"licence": [', "option license was removed or has another type"),
+        (
+            '"session_style": ["controller", "service"]|"session_style": "controller"',
+            "option session_st",
+        ),
+        (
+            '"author_email": ""|"author_email": ["", "me@example.com"]',
+            "option author_email was removed",
+        ),
+        (', "mysql"]|]', "option database no longer accepts 'mysql'"),
+        ('["MIT", |["X11", ', "option license no longer accepts 'MIT'"),
         ('"author_email": ""|"author_email": "", "author_phone": ""', None),
         ('["sqlite", "postgresql", |["postgresql", "oracle", "sqlite", ', None),
         ('"project_name": "My App"|"project_name": "App"', None),
@@ -70,7 +76,7 @@ def test_released_options_stay_accepted(released: Path, change: str, problem: st
         assert found == []
     else:
         assert found
-        # The latest release is one of those that have the option.
+        # The latest release has the option, so it is among the reported ones.
         assert f"99.0.0: {problem}" in found[-1]
 
 
@@ -81,18 +87,18 @@ def test_incomplete_release_is_reported(released: Path) -> None:
     file.write_text(json.dumps(listed | {"100.0.0": "0" * 40, "1.0": listed["99.0.0"]}))
 
     assert list(problems(released)) == [
-        "CHANGELOG.md and releases.json have other versions, or in another order",
-        "1.0 is no version that comes after 100.0.0",
-        "pyproject.toml has another version than 1.0",
+        "CHANGELOG.md and releases.json must have the same versions, in opposite order",
+        "1.0 must be a version such as 1.2.3, later than 100.0.0",
+        "pyproject.toml must have the version 1.0",
         "CHANGELOG.md lacks the date or the upgrade notes of 100.0.0",
-        "100.0.0 is not in the history; a shallow clone needs git fetch --unshallow",
+        "100.0.0 is not in the history: in a shallow clone, run git fetch --unshallow",
         "CHANGELOG.md lacks the date or the upgrade notes of 1.0",
     ]
 
 
 @pytest.mark.parametrize("version", ["99.0.0", "98.1.0", "100", "v100.0.0", ""])
-def test_release_rejects_version_unless_later(released: Path, version: str) -> None:
-    with pytest.raises(SystemExit, match="is no version, or none that comes after"):
+def test_release_rejects_earlier_versions(released: Path, version: str) -> None:
+    with pytest.raises(SystemExit, match=r"^invalid version '.*': use a later one"):
         release(released, version)
 
     assert git(released, "status", "--porcelain") == ""
@@ -102,11 +108,11 @@ def test_release_needs_clean_tree_and_changelog(released: Path) -> None:
     with pytest.raises(SystemExit, match=r"CHANGELOG\.md lacks '### Upgrade notes'"):
         release(released, "99.0.1")
     (released / "note").touch()
-    with pytest.raises(SystemExit, match="there are changes that are not committed"):
+    with pytest.raises(SystemExit, match="the work tree has uncommitted changes"):
         release(released, "99.0.1")
 
 
-def test_the_workflow_has_the_history() -> None:
+def test_workflow_fetches_the_history() -> None:
     text = (TEMPLATE / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     steps = yaml.safe_load(text)["jobs"]["test"]["steps"]
 

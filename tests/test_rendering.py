@@ -1,4 +1,4 @@
-"""The rendered files: which there are, and that they are as good as written by hand."""
+"""The rendered files: names, whitespace, format, pins, and differences by option."""
 
 import itertools
 import json
@@ -31,12 +31,12 @@ GUIDE = """
     src/examples/examples_module.py
 """
 
-#: What the files begin with of which a project makes a module.
+#: The prefix of the files that the scaffold renders into a module.
 SCAFFOLD = "scaffold/module/" + "/".join(
     ["[[cookiecutter.module_name]]", "src", *["[[cookiecutter.module_name]]"] * 2]
 )
 
-#: The files in which two combinations may differ, by the option in which they differ.
+#: The files that may differ between two combinations, by the differing option.
 DIFFER = {
     "database": {
         ".cruft.json",
@@ -93,7 +93,7 @@ def test_every_choice_is_in_the_matrix() -> None:
     }
 
 
-def test_every_option_has_a_prompt_and_every_choice_a_label() -> None:
+def test_options_and_choices_have_prompts() -> None:
     options = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     prompts = options["__prompts__"]
 
@@ -103,7 +103,7 @@ def test_every_option_has_a_prompt_and_every_choice_a_label() -> None:
             assert set(prompt) == {"__prompt__", *options[name]}
 
 
-def test_has_the_files_of_the_guide_and_of_the_template(project: Path) -> None:
+def test_project_has_the_expected_files(project: Path) -> None:
     rendered = {path.as_posix() for path in files(project)}
 
     assert rendered >= set(GUIDE.split())
@@ -119,19 +119,19 @@ def test_names_are_legal_on_windows(project: Path) -> None:
     assert len(names) == len(set(names))
 
 
-def test_no_mark_of_the_template_is_left(project: Path) -> None:
+def test_project_has_no_template_marks(project: Path) -> None:
     for path in set(files(project)) - {Path(".cruft.json")}:
         text = (project / path).read_bytes().decode("utf-8")
         if path.parts[0] in {"scaffold", "update.py"}:
-            # They render templates themselves.
+            # These files render templates themselves.
             assert not re.search(r"{%|{#|%}|#}", text), path
             continue
         if path.parts[:2] == (".github", "workflows"):
-            text = re.sub(r"\$\{\{ [^{}]+ \}\}", "", text)  # GitHub's own
+            text = re.sub(r"\$\{\{ [^{}]+ \}\}", "", text)  # GitHub's expressions
         assert not re.search(r"{{|{%|{#|%}|#}|cookiecutter\.[_a-z]|jinja", text), path
 
 
-def test_text_is_tidy(project: Path) -> None:
+def test_whitespace_is_consistent(project: Path) -> None:
     for path in files(project):
         text = (project / path).read_bytes().decode("utf-8")
         assert "\r" not in text, path
@@ -145,13 +145,13 @@ def test_text_is_tidy(project: Path) -> None:
             assert "\n\n\n" not in text, path
 
 
-def test_is_formatted_and_linted(project: Path) -> None:
+def test_project_is_formatted_and_linted(project: Path) -> None:
     run(["ruff", "format", "--check", "--no-cache"], project)
     run(["ruff", "check", "--no-cache"], project)
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(COMBINATIONS, 2)), ids=str)
-def test_combinations_differ_only_where_they_must(
+def test_combinations_differ_only_in_listed_files(
     projects: dict[Combination, Path], one: Combination, other: Combination
 ) -> None:
     expected: set[str] = set()
@@ -170,7 +170,7 @@ def test_combinations_differ_only_where_they_must(
     assert differing == expected
 
 
-def test_depends_on_the_chosen_driver_alone(projects: dict[Combination, Path]) -> None:
+def test_project_depends_only_on_chosen_driver(projects: dict[Combination, Path]) -> None:
     drivers = {"sqlite": "aiosqlite", "postgresql": "asyncpg", "mysql": "aiomysql"}
     for combination, project in projects.items():
         for name in ("pyproject.toml", "requirements.txt"):
@@ -188,7 +188,7 @@ def test_every_requirement_is_bounded(project: Path) -> None:
         assert re.fullmatch(r"[a-z-]+(\[[a-z]+\])?>=[\d.]+,<[\d.]+", requirement)
 
 
-def test_no_project_is_called_like_what_it_depends_on(project: Path) -> None:
+def test_hook_rejects_names_of_dependencies(project: Path) -> None:
     hook = (TEMPLATE / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
     [taken] = re.findall(r'^TAKEN = """(.*?)"""', hook, re.MULTILINE | re.DOTALL)
     pins = (project / "requirements.txt").read_text(encoding="utf-8")
@@ -209,7 +209,7 @@ def test_every_pin_is_exact(project: Path) -> None:
         assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", pin)
 
 
-def test_readme_shows_the_command_of_each_make_target(project: Path) -> None:
+def test_readme_lists_every_make_target(project: Path) -> None:
     makefile = (project / "Makefile").read_text(encoding="utf-8")
     makefile = makefile.replace("$(UV)", "uv").replace("$$m", "add orders")
     [export] = re.findall(r"^EXPORT := (.*)$", makefile, re.MULTILINE)
@@ -237,7 +237,7 @@ def test_readme_shows_the_command_of_each_make_target(project: Path) -> None:
 
 
 @pytest.mark.parametrize("license_name", LICENSES)
-def test_license(render: Render, license_name: str) -> None:
+def test_license_is_the_chosen_one(render: Render, license_name: str) -> None:
     project = render(license=license_name, author_name="Ada & Söhne")
 
     text = (project / "LICENSE").read_text(encoding="utf-8")
@@ -253,7 +253,7 @@ def test_license(render: Render, license_name: str) -> None:
     assert f'license = "{spdx}"\n' in (project / "pyproject.toml").read_text(encoding="utf-8")
 
 
-def test_ci_tests_the_pythons_that_the_template_names() -> None:
+def test_readme_names_the_tested_pythons() -> None:
     workflow = yaml.safe_load((TEMPLATE / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
     readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
 

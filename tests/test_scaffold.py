@@ -33,7 +33,7 @@ Make = Callable[..., list[str]]
 
 @pytest.fixture
 def make(scaffold: ModuleType, project: Path) -> Make:
-    """Make a module in the project, as the command does."""
+    """Create a module in the project like the command line."""
 
     def make(name: str, fields: str = "", singular: str = "", route: str = "") -> list[str]:
         names = scaffold.make_names(name, singular, route)
@@ -48,15 +48,13 @@ def contents(project: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("style", SESSION_STYLES)
-def test_the_examples_are_what_the_scaffold_makes(
-    style: str, render: Render, tmp_path: Path
-) -> None:
+def test_examples_match_the_scaffold(style: str, render: Render, tmp_path: Path) -> None:
     project = render(session_style=style)
 
     assert contents(scaffolded(project, tmp_path)) == contents(project), "run `make examples`"
 
 
-def test_scaffold_template_gets_all_its_variables(scaffold: ModuleType, rendered: Path) -> None:
+def test_scaffold_template_gets_all_variables(scaffold: ModuleType, rendered: Path) -> None:
     settings = scaffold.json.loads((rendered / scaffold.TEMPLATE / "cookiecutter.json").read_text())
 
     context = scaffold.make_context(scaffold.make_names("orders"), [], None)
@@ -131,57 +129,60 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "order!"}, "name: .*words of letters"),
         ({"name": "../orders"}, "name: .*words of letters"),
         ({"name": "bücher"}, "name: .*words of letters"),
-        ({"name": "class"}, "name: 'class' is a keyword"),
-        ({"name": "json"}, "name: 'json' is a module of Python"),
+        ({"name": "class"}, "name: 'class' is a Python keyword"),
+        ({"name": "json"}, "name: 'json' is a Python module"),
         ({"name": "core"}, "name: 'core' is a part of the app"),
         ({"name": "Config"}, "name: 'config' is a part of the app"),
         ({"name": "app"}, "name: 'app' is a part of the app"),
         ({"name": "aux"}, "name: 'aux' is a device"),
-        ({"name": "sqlite_things"}, "name: 'sqlite_things' is kept"),
+        ({"name": "sqlite_things"}, "name: 'sqlite_things' is reserved"),
         ({"name": "o" * 41}, "name: .* is over 40 characters"),
-        ({"name": "examples"}, r"name: src/examples exists"),
-        ({"name": "app_module"}, r"name: src/app_module\.py exists"),
-        ({"name": "throwaway"}, r"name: tests/throwaway\.py exists"),
-        ({"name": "health"}, "route: /health is in the way of /health/"),
-        ({"name": "orders", "route": "/examples"}, "route: /examples is in the way of /examples"),
-        ({"name": "orders", "route": "/examples/old"}, "route: /examples/old is in the way of"),
-        ({"name": "orders", "route": "/docs"}, "route: /docs is in the way of /docs"),
-        ({"name": "orders", "route": "/"}, "route: '/' is not made of"),
-        ({"name": "orders", "route": "/{x}"}, "route: '/{x}' is not made of"),
-        ({"name": "orders", "route": "/Orders"}, "route: '/Orders' is not made of"),
+        ({"name": "examples"}, r"name: src/examples already exists"),
+        ({"name": "app_module"}, r"name: src/app_module\.py already exists"),
+        ({"name": "throwaway"}, r"name: tests/throwaway\.py already exists"),
+        ({"name": "health"}, "route: /health conflicts with /health/"),
+        ({"name": "orders", "route": "/examples"}, "route: /examples conflicts with /examples"),
+        ({"name": "orders", "route": "/examples/old"}, "route: /examples/old conflicts with"),
+        ({"name": "orders", "route": "/docs"}, "route: /docs conflicts with /docs"),
+        ({"name": "orders", "route": "/"}, "route: '/' is invalid"),
+        ({"name": "orders", "route": "/{x}"}, "route: '/{x}' is invalid"),
+        ({"name": "orders", "route": "/Orders"}, "route: '/Orders' is invalid"),
         (
             {"name": "orders", "singular": "example"},
             "singular: src/examples/.* has a class Example",
         ),
         ({"name": "orders", "singular": "a b!"}, "singular: .*words of letters"),
-        ({"name": "os"}, "name: 'os' is a module of Python"),
-        ({"name": "orders", "singular": "o"}, "singular: 'o' makes a class O, which reads as"),
-        ({"name": "exceptions"}, "singular: 'exception' makes a class Exception"),
-        ({"name": "nones"}, "singular: 'none' makes a class None"),
-        ({"name": "problems"}, "singular: 'problem' makes a class Problem, which the OpenAPI"),
+        ({"name": "os"}, "name: 'os' is a Python module"),
+        ({"name": "orders", "singular": "o"}, "singular: 'o' would name a class O, which looks"),
+        ({"name": "exceptions"}, "singular: 'exception' would name a class Exception"),
+        ({"name": "nones"}, "singular: 'none' would name a class None"),
+        ({"name": "problems"}, "singular: 'problem' would name a class Problem, which the OpenAPI"),
         ({"name": "orders", "singular": "o" * 41}, "singular: .* is over 40 characters"),
         ({"name": "app_services", "singular": "app_info"}, "singular: .* has a class AppInfo"),
-        ({"name": "app_2", "route": "/docs/oauth2-redirect"}, "route: /docs/oauth2-redirect is in"),
-        ({"name": "dates"}, "singular: 'date' makes a Date"),
-        ({"name": "texts"}, "singular: 'text' makes a Text"),
+        (
+            {"name": "app_2", "route": "/docs/oauth2-redirect"},
+            "route: /docs/oauth2-redirect conflicts",
+        ),
+        ({"name": "dates"}, "singular: 'date' would name a class Date"),
+        ({"name": "texts"}, "singular: 'text' would name a class Text"),
         ({"name": "orders", "fields": "number"}, "fields: number has no type; the types are str, "),
         ({"name": "orders", "fields": "number:string"}, "fields: number has 'string', .*str, text"),
         (
             {"name": "orders", "fields": "number:str:uniq"},
-            "fields: number has 'uniq', .*unique and",
+            "fields: number has 'uniq', .*unique and index",
         ),
         ({"name": "orders", "fields": "number:str:int"}, "fields: number has 'int', .*too many"),
         ({"name": "orders", "fields": "number:unique?:str"}, r"fields: number has 'unique\?'"),
-        ({"name": "orders", "fields": "Number:str"}, "fields: 'Number' is not made of"),
-        ({"name": "orders", "fields": "_a:str"}, "fields: '_a' is not made of"),
-        ({"name": "orders", "fields": "l:int"}, "fields: 'l' means something else"),
-        ({"name": "orders", "fields": "class:str"}, "fields: 'class' means something else"),
-        ({"name": "orders", "fields": "id:int"}, "fields: 'id' means something else"),
-        ({"name": "orders", "fields": "json:json"}, "fields: 'json' means something else"),
-        ({"name": "orders", "fields": "metadata:json"}, "fields: 'metadata' means something else"),
-        ({"name": "orders", "fields": "str:str"}, "fields: 'str' means something else"),
-        ({"name": "orders", "fields": "t:int"}, "fields: 't' means something else"),
-        ({"name": "orders", "fields": "tuple:int"}, "fields: 'tuple' means something else"),
+        ({"name": "orders", "fields": "Number:str"}, "fields: invalid name 'Number'"),
+        ({"name": "orders", "fields": "_a:str"}, "fields: invalid name '_a'"),
+        ({"name": "orders", "fields": "l:int"}, "fields: 'l' already has"),
+        ({"name": "orders", "fields": "class:str"}, "fields: 'class' already has"),
+        ({"name": "orders", "fields": "id:int"}, "fields: 'id' already has"),
+        ({"name": "orders", "fields": "json:json"}, "fields: 'json' already has"),
+        ({"name": "orders", "fields": "metadata:json"}, "fields: 'metadata' already has"),
+        ({"name": "orders", "fields": "str:str"}, "fields: 'str' already has"),
+        ({"name": "orders", "fields": "t:int"}, "fields: 't' already has"),
+        ({"name": "orders", "fields": "tuple:int"}, "fields: 'tuple' already has"),
         ({"name": "orders", "fields": "aa:str aa:int"}, "fields: 'aa' is given twice"),
         ({"name": "orders", "fields": "aa:text:unique"}, "fields: aa cannot be unique"),
         ({"name": "orders", "fields": "aa:json:index"}, "fields: aa cannot be index"),
@@ -190,8 +191,11 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "aa:ref(nothing)"}, r"fields: ref\(nothing\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(orders)"}, r"fields: ref\(orders\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(core)"}, r"fields: ref\(core\) needs a module"),
-        ({"name": "orders", "fields": "aa:ref()"}, r"fields: ref\(\): '' is not made of"),
-        ({"name": "orders", "fields": "aa:str:ref(examples)"}, "fields: aa is a ref, whose only"),
+        ({"name": "orders", "fields": "aa:ref()"}, r"fields: ref\(\): '' is invalid"),
+        (
+            {"name": "orders", "fields": "aa:str:ref(examples)"},
+            "fields: aa is a ref, which can only",
+        ),
     ],
     ids=str,
 )
@@ -256,7 +260,7 @@ def test_reference_to_another_key_is_rejected(
 
 
 def test_module_of_locations_sets_its_location(make: Make, project: Path) -> None:
-    """`location` is a function that the controller calls."""
+    """The controller also calls a function named `location`."""
     make("locations")
 
     controller = (project / "src" / "locations" / "locations_controller.py").read_text()
@@ -301,7 +305,9 @@ def test_name_is_rejected_while_migrations_keep_table(
     for folder in ("src/orders", "tests/orders"):
         shutil.rmtree(project / folder)
 
-    with pytest.raises(scaffold.RejectedError, match=r"name: migrations/.* makes a table 'orders'"):
+    with pytest.raises(
+        scaffold.RejectedError, match=r"name: migrations/.* creates a table 'orders'"
+    ):
         make("orders")
 
     [migration] = project.glob("migrations/versions/*_create_orders.py")
@@ -389,16 +395,22 @@ def test_order_of_imports_is_kept(make: Make, project: Path, *, tidy: bool) -> N
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (("imports=[", "imports=MODULES + ["), "has no list of `imports`"),
-        (("imports=[", "exports=["), "has no list of `imports`"),
+        (("imports=[", "imports=MODULES + ["), "has no `@Module(imports="),
+        (("imports=[", "exports=["), "has no `@Module(imports="),
         (("@Module(", "@Module(imports=[])\nclass B: pass\n@Module("), "or several"),
-        (("from .app_c", "from .x import OrdersModule\nfrom .app_c"), "has another OrdersModule"),
+        (
+            ("from .app_c", "from .x import OrdersModule\nfrom .app_c"),
+            "already uses the name OrdersModule",
+        ),
         (("class AppModule:", "class AppModule"), "is not valid Python"),
-        (("from .app_c", "class OrdersModule: pass\nfrom .app_c"), "has another OrdersModule"),
+        (
+            ("from .app_c", "class OrdersModule: pass\nfrom .app_c"),
+            "already uses the name OrdersModule",
+        ),
         (("app = ", "import x.orders.orders_module\napp = "), "in another way"),
     ],
 )
-def test_unusual_app_module_is_left_alone(
+def test_unusual_app_module_is_unchanged(
     scaffold: ModuleType, project: Path, change: tuple[str, str], reason: str
 ) -> None:
     app_module = project / "src" / "app_module.py"
@@ -425,8 +437,8 @@ def test_unusual_app_module_gets_printed_instructions(make: Make, project: Path)
     assert "        OrdersModule," in told
 
 
-def test_failure_leaves_nothing(make: Make, project: Path) -> None:
-    """Fail when half of the files are written: `tests` is a file."""
+def test_failure_leaves_no_files(make: Make, project: Path) -> None:
+    """Fail after half of the files are written, because `tests` is a file."""
     shutil.rmtree(project / "tests")
     (project / "tests").write_text("not a folder")
     before = contents(project)
@@ -449,7 +461,7 @@ def test_import_goes_above_the_app(scaffold: ModuleType) -> None:
 
 
 def test_computed_controller_path_is_ignored(make: Make, project: Path) -> None:
-    """A route in a computed path, or in another argument, can't be known without running it."""
+    """The scaffold can't read a computed path, or a path in another argument."""
     (project / "src" / "odd.py").write_text(
         "@Controller(f'{API}/x')\nclass A:\n    @Get('/{each}')\n    async def get(self): ...\n"
         "@Controller(tag='orders', prefix='tag')\nclass B:\n    @Get()\n    def get(self): ...\n"
@@ -464,7 +476,11 @@ def test_computed_controller_path_is_ignored(make: Make, project: Path) -> None:
         ("pyproject.toml", "[tool.ruff]\nunknown = 1\n", "ruff cannot run .*unknown"),
         ("src/odd.py", "class :", r"src/odd\.py cannot be read .*; fix it"),
         ("scaffold/module/cookiecutter.json", "[]", "scaffold/module has an error: "),
-        ("scaffold/module/[[cookiecutter.module_name]]/README.md", "", r"README\.md exists"),
+        (
+            "scaffold/module/[[cookiecutter.module_name]]/README.md",
+            "",
+            r"README\.md already exists",
+        ),
     ],
 )
 def test_project_error_is_one_line(
@@ -473,7 +489,7 @@ def test_project_error_is_one_line(
     (project / path).write_text(text)
     before = contents(project)
 
-    # The scaffold's own class of error has no name here.
+    # This process can't import the scaffold's class of errors by name.
     with pytest.raises(Exception, match=f"^{reason}") as refused:
         make("orders")
 
@@ -502,7 +518,7 @@ def test_custom_template_error_is_one_line(
 NAMES = st.one_of(
     st.text("abcdeorstuvxyz0123_- ABCXYZ", min_size=1, max_size=12),
     st.text(max_size=8),
-    # Words that the files have a use for.
+    # Words that occur as names in the generated files.
     st.from_regex(
         r"post|page|class|client|session|type|list|request|response|name|value|serie|limit|change",
         fullmatch=True,
@@ -515,7 +531,7 @@ KINDS = st.from_regex(
 
 
 def fields_of(kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Make fields of any name, some of which are taken."""
+    """Generate fields with any name. Some names are reserved."""
     return st.builds(
         lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
         st.one_of(
@@ -536,7 +552,7 @@ FIELDS = fields_of(st.one_of(KINDS, st.text(max_size=3)))
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, fields=st.lists(FIELDS, max_size=4).map(" ".join))
-def test_any_module_is_rejected_or_tidy(
+def test_any_module_is_rejected_or_formatted(
     scaffold: ModuleType,
     rendered: Path,
     tmp_path_factory: pytest.TempPathFactory,

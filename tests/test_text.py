@@ -1,4 +1,4 @@
-"""Free text in the answers: right in every file it reaches, or rejected."""
+"""Free text in answers is correct in every rendered file, or rejected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.template import SOURCE, TEMPLATE, files, run
 from .conftest import Render
 from .helpers.projects import TEXTS, as_given
 
-#: Each text breaks some kind of file if it is not escaped.
+#: Without escaping, each text breaks some kind of file.
 AWKWARD = [
     'it\'s "quoted" and \'\'\'more\'\'\' than """that"""',
     'say "hi"',
@@ -81,7 +81,7 @@ answers = st.fixed_dictionaries(
 
 @cache
 def environment() -> Environment:
-    """Make the environment in which cookiecutter renders the files."""
+    """Create the Jinja environment of cookiecutter."""
     context = generate_context(context_file=str(TEMPLATE / "cookiecutter.json"))
     environment: Environment = create_env_with_context(context)
     environment.loader = FileSystemLoader([SOURCE, TEMPLATE / "templates", TEMPLATE / "hooks"])
@@ -89,7 +89,7 @@ def environment() -> Environment:
 
 
 def context_of(answers: dict[str, str]) -> dict[str, Any]:
-    """Make the context in which files and hooks are rendered, as cookiecutter does."""
+    """Create cookiecutter's context for files and hooks."""
     context: dict[str, Any] = generate_context(
         context_file=str(TEMPLATE / "cookiecutter.json"), extra_context=as_given(answers)
     )
@@ -98,13 +98,13 @@ def context_of(answers: dict[str, str]) -> dict[str, Any]:
 
 
 def rendered_files(context: dict[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """Render files of the template without a process."""
+    """Render files of the template in this process."""
     return {name: environment().get_template(name).render(context) for name in names}
 
 
 @cache
 def files_with_text() -> tuple[str, ...]:
-    """Find the files that any free text reaches."""
+    """Return the files that contain free text."""
     marks = {name: f"mark-{number}" for number, name in enumerate(TEXTS)}
     context = context_of(marks)
     names = [
@@ -121,18 +121,18 @@ def run_hook(name: str, context: dict[str, Any]) -> dict[str, Any]:
     source = environment().get_template(f"{name}.py").render(context)
     source.encode("utf-8")
     hook: dict[str, Any] = {"__name__": "hook"}
-    exec(compile(source, name, "exec"), hook)  # noqa: S102  # The hook is ours.
+    exec(compile(source, name, "exec"), hook)  # noqa: S102  # The hook is part of this repository.
     return hook
 
 
 def rejections(context: dict[str, Any]) -> list[str]:
-    """Run the hook's checks on the answers in the form in which the hook receives them."""
+    """Run the hook's checks on the answers, in the form that the hook receives."""
     hook = run_hook("pre_gen_project", context)
     return list(hook["problems"](hook["ANSWERS"]))
 
 
 def keywords(source: str) -> dict[str, Any]:
-    """Collect the constants that a Python file gives as keyword arguments."""
+    """Return the constants that a Python file passes as keyword arguments."""
     return {
         node.arg: node.value.value
         for node in ast.walk(ast.parse(source))
@@ -141,14 +141,14 @@ def keywords(source: str) -> dict[str, Any]:
 
 
 def shown(tokens: list[Any]) -> str:
-    """Join the text that a reader of rendered Markdown sees; anything but text fails."""
+    """Join the visible text of rendered Markdown; fail for anything but text."""
     for token in tokens:
         assert token.type in {"text", "text_special"}, token
     return "".join(token.content for token in tokens)
 
 
 def check(answers: dict[str, str], rendered: dict[str, str]) -> None:
-    """Check that each text is in each file as it was given."""
+    """Check that each file contains the texts exactly as given."""
     name, description = answers["project_name"], answers["project_description"]
     author, address = answers["author_name"], answers["author_email"]
 
@@ -185,7 +185,7 @@ def check(answers: dict[str, str], rendered: dict[str, str]) -> None:
 
 @given(answers)
 @settings(max_examples=2000, deadline=None, database=None)
-def test_any_text_is_right_or_rejected(answers: dict[str, str]) -> None:
+def test_any_text_is_correct_or_rejected(answers: dict[str, str]) -> None:
     context = context_of(answers)
     if not rejections(context):
         check(answers, rendered_files(context, files_with_text()))
@@ -247,7 +247,7 @@ def test_hooks_read_any_answer(answers: dict[str, str]) -> None:
     expected = json.loads(json.dumps(context["cookiecutter"]))
 
     assert run_hook("pre_gen_project", context)["ANSWERS"] == expected
-    # The record lists the options in this order.
+    # The record must list the options in this order.
     assert list(run_hook("post_gen_project", context)["ANSWERS"].items()) == list(expected.items())
 
 
@@ -297,8 +297,8 @@ def test_cookiecutter_itself_renders_awkward_text(render: Render, awkward: str) 
         *[(slug, "use lower-case letters") for slug in (".", "..", "a/../b")],
         *[(slug, "start with a letter") for slug in ("1a", "-a", "a-", "a_", "_")],
         *[(slug, "Windows does not reserve") for slug in ("con", "nul", "aux", "com1", "lpt9")],
-        *[(slug, "no folder or dependency") for slug in ("src", "nest", "tests", "alembic")],
-        *[(slug, "no folder or dependency") for slug in ("sqlalchemy", "pynest_api", "h11")],
+        *[(slug, "folders and dependencies") for slug in ("src", "nest", "tests", "alembic")],
+        *[(slug, "folders and dependencies") for slug in ("sqlalchemy", "pynest_api", "h11")],
     ],
 )
 def test_invalid_slug_is_rejected(slug: str, fix: str) -> None:

@@ -1,4 +1,4 @@
-"""Updates from released versions, and from the template as it is here, to the next version.
+"""Update projects of released versions and of the current template to the next version.
 
 An updated project equals a fresh project of the newer version with the user's own changes in it.
 """
@@ -25,7 +25,7 @@ from .test_update_tool import Change, contents, edit, outside_skip, start
 
 RECORD, ENVIRONMENT = ".cruft.json", "UV_PROJECT_ENVIRONMENT"
 
-#: The changes of the next version. It also adds a file, renames `logs.py`, and deletes a file.
+#: The next version's changes. It also adds a file, renames `logs.py`, and deletes a file.
 NEXT: list[Change] = [
     ("README.md", "## Schema\n", "## Schema\n\nChanged by the template.\n"),
     ("compose.yaml", "# The service", "# Changed by the template.\n# The service"),
@@ -44,7 +44,7 @@ NEXT: list[Change] = [
     ),
 ]
 
-#: The changes of a user to the template's files. The project still passes its checks.
+#: A user's changes to the template's files. The project still passes its checks.
 EDITS: list[Change] = [
     ("README.md", "## Start\n", "## Ours\n\nChanged by the user.\n\n## Start\n"),
     ("pyproject.toml", "\n]\n\n[dep", '\n    "httpx>=0.28,<0.29",\n]\n\n[dep'),
@@ -53,10 +53,10 @@ EDITS: list[Change] = [
 
 
 def choose_legs(versions: list[str]) -> list[tuple[str, Combination]]:
-    """Choose the projects to update: every combination of the newest versions, one of each older.
+    """Select the projects to update: all combinations of the newest versions, one of each older.
 
     Args:
-        versions: the released versions, oldest first. `HEAD` is the template as it is here.
+        versions: the released versions, oldest first. `HEAD` is the current template.
     """
     newest = [*versions[-2:], "HEAD"]
     turns = zip(versions[:-2], cycle(COMBINATIONS), strict=False)
@@ -85,14 +85,14 @@ def test_each_further_release_adds_one_leg() -> None:
     for version in ["0.19.0", "0.20.0", "HEAD"]:
         assert [each for name, each in legs if name == version] == COMBINATIONS
     older = [each for name, each in legs if name in versions[:-2]]
-    # Taken in turn, any six consecutive older versions have all combinations.
+    # Combinations take turns, so any six consecutive older versions cover all of them.
     assert all(set(older[i : i + 6]) == set(COMBINATIONS) for i in range(13))
     assert {name for name, _ in choose_legs(["0.1.0"])} == {"0.1.0", "HEAD"}
 
 
 @dataclass(frozen=True)
 class History:
-    """A repository of the template that can show any version as its newest one."""
+    """A repository of the template. It can present any version as its newest one."""
 
     template: Path
     commits: dict[str, str]
@@ -103,7 +103,7 @@ class History:
         git(self.template, "checkout", "--quiet", self.commits[version])
 
     def render(self, version: str, combination: Combination) -> Path:
-        """Make a project of a version. Callers must not change it."""
+        """Render a project of a version. Callers must not change it."""
         if (version, combination) not in self.rendered:
             self.show(version)
             result = self.cookies.bake(
@@ -119,7 +119,7 @@ class History:
 def history(
     template: Path, cookies_session: Cookies, tmp_path_factory: pytest.TempPathFactory
 ) -> History:
-    """Make the next version of the template."""
+    """Clone the template, and commit its next version."""
     clone = tmp_path_factory.mktemp("history") / "pynest-async"
     git(template, "clone", "--quiet", str(template), str(clone))
     commits = releases(TEMPLATE) | {"HEAD": git(clone, "rev-parse", "HEAD")}
@@ -136,20 +136,20 @@ def update(project: Path, *answers: str) -> None:
     """Update a project, and check that nothing is left to do."""
     run([sys.executable, "update.py", *answers], project)
     assert not [path for path in project.rglob("*") if path.suffix in {".rej", ".orig"}]
-    # git refuses to commit a conflict.
+    # git rejects a commit with conflicts.
     commit(project, "Update")
 
 
 def follow(
     project: Path, render: Callable[[str], Path], version: str, show: Callable[[str], None]
 ) -> None:
-    """Update a project up to the next version.
+    """Update a project step by step to the next version.
 
     Args:
         project: a project of the version.
-        render: makes a project with the expected files of the template.
+        render: renders a project with the expected files of a version.
         version: the project's version.
-        show: makes a version the newest one.
+        show: presents a version as the newest one.
     """
     theirs = outside_skip(render(version))
     for target in ("next",) if version == "HEAD" else ("HEAD", "next"):
@@ -180,7 +180,7 @@ def test_update_of_any_version_equals_fresh_project(
 def test_option_changes_and_changes_back(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
-    """Change to the combination before: all databases and styles have their turn."""
+    """Switch to the previous combination and back. Each combination has its turn."""
     other = COMBINATIONS[COMBINATIONS.index(combination) - 1]
     project = start(history.render(version, combination), tmp_path / "my-app")
     before = contents(project)
@@ -195,7 +195,7 @@ def test_option_changes_and_changes_back(
 
 
 def change(created: Path, folder: Path) -> Path:
-    """Copy a project, and change files of the template like a user."""
+    """Copy a project, and edit the template's files like a user."""
     shutil.copytree(created, folder)
     edit(folder, *EDITS)
     (folder / "deploy").mkdir()
@@ -205,11 +205,11 @@ def change(created: Path, folder: Path) -> Path:
 
 
 def live_in(project: Path, *, deployed: bool) -> None:
-    """Remove `examples`, as the README says, and make a module.
+    """Remove `examples` as the README says, and create a module.
 
     Args:
         project: the project to change.
-        deployed: whether its migration was applied, so that another migration drops the table.
+        deployed: whether the migration was applied. Then another migration drops the table.
     """
     for folder in ("src/examples", "tests/examples"):
         shutil.rmtree(project / folder)
@@ -232,7 +232,7 @@ def live_in(project: Path, *, deployed: bool) -> None:
 
 @pytest.fixture
 def variables(combination: Combination, project: Path, settings: dict[str, str]) -> dict[str, str]:
-    """Install the dependencies of a project of the template as it is here, for another project."""
+    """Install the current template's dependencies for another project."""
     run("uv sync --quiet", project)
     return settings | {
         f"{combination.database.upper()}_DB_NAME": "configured",
@@ -272,7 +272,7 @@ def test_edited_project_of_any_version_updates(
 def test_plain_cruft_updates_a_released_project(
     history: History, tmp_path: Path, *, clone: bool
 ) -> None:
-    """Update with the command of cruft itself, which merges by `git apply`."""
+    """Update with the `cruft` command, which merges with `git apply`."""
     combination, version = COMBINATIONS[0], next(iter(releases(TEMPLATE)))
     project = start(history.render(version, combination), tmp_path / "my-app")
     edit(project, *EDITS)
@@ -297,6 +297,6 @@ def test_plain_cruft_updates_a_released_project(
     for name in edited:
         assert re.search(rb"(?i)changed by the user|httpx", after[name]), name
     assert {name: after[name] for name in mine} == {name: before[name] for name in mine}
-    # The project's own tool agrees.
+    # The project's update.py agrees.
     printed = run([sys.executable, "update.py", "--check"], project)
     assert printed == "Up to date with the template.\n"

@@ -1,7 +1,7 @@
-"""Files that are saved while `update.py` runs: none is lost, and no update is left half done.
+"""Save files while `update.py` runs. No file is lost, and no update stays incomplete.
 
-An audit hook calls an editor before every step of the tool: before each git command, and before
-Python opens, renames or deletes a file of the project.
+An audit hook runs an editor before every step of the tool. A step is a git command, or a file of
+the project that Python opens, renames or deletes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tools.template import git
 from .helpers.repositories import commit
 from .helpers.updates import FOLDER, load, make_project, make_template, write
 
-#: The files that the editor saves. The update does something else to each, and leaves the last.
+#: The files that the editor saves. The update handles each differently, and skips the last one.
 CHANGED, DELETED, ADDED, CONFLICT, OTHER = (
     "changed.txt",
     "deleted/by/template.txt",
@@ -29,11 +29,11 @@ CHANGED, DELETED, ADDED, CONFLICT, OTHER = (
     "notes.txt",
 )
 TEXT = "Saved by an editor.\n"
-#: Events of Python's file operations, which the audit hook sees before they happen.
+#: Python raises these audit events before the file operation.
 FILE_EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink"}
 
 Step = Callable[[str, tuple[Any, ...]], None]
-#: Python cannot remove an audit hook, so there is one, which does nothing between the tests.
+#: Python can't remove an audit hook, so all tests share one. It is idle if this list is empty.
 _steps: list[Step] = []
 
 
@@ -56,13 +56,13 @@ def audit() -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    # Conflict markers name a commit, which has to be the same in each run.
+    # Conflict markers contain a commit's hash, which must be the same in each run.
     monkeypatch.setenv("GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
 
 
 class Editor:
-    """An editor that acts once, before one step of an update."""
+    """An editor that acts once, before a given step of an update."""
 
     def __init__(
         self, project: Path, step: int, act: Callable[[], None], *, commands: bool
@@ -85,7 +85,7 @@ class Editor:
 
 @contextlib.contextmanager
 def opened(editor: Editor) -> Iterator[Editor]:
-    """Let an editor act."""
+    """Enable an editor."""
     _steps.append(editor)
     try:
         yield editor
@@ -113,7 +113,7 @@ def template(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(template: Path, tmp_path: Path) -> Path:
-    """Make a project, and then the next version of its template."""
+    """Render a project, then create the next version of its template."""
     project = make_project(template, tmp_path / "app")
     write(project, {CONFLICT: "Color: mine\n"})
     commit(project, "Edit")
@@ -125,7 +125,7 @@ def project(template: Path, tmp_path: Path) -> Path:
 
 
 def state(project: Path) -> dict[str, bytes]:
-    """Read a project's files, and the changes that git is about to commit."""
+    """Return a project's files and its staged changes."""
     found = {
         path.relative_to(project).as_posix(): path.read_bytes()
         for path in sorted(project.rglob("*"))
@@ -147,14 +147,14 @@ def every_step(
     commands: bool = False,
     stride: int = 1,
 ) -> Iterator[tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]]:
-    """Run an update once for each of its steps; yield the states before, after, and found.
+    """Run an update once for each of its steps; yield the old, new and resulting states.
 
     Args:
         project: the project.
         run: updates the project.
         act: acts before the step.
         commands: whether only git's commands count as steps.
-        stride: one in so many steps is tried.
+        stride: tries every n-th step.
     """
     before = state(project)
     with opened(Editor(project, -1, act, commands=commands)) as editor:
@@ -173,7 +173,7 @@ def every_step(
 def assert_whole(
     before: dict[str, bytes], after: dict[str, bytes], found: dict[str, bytes], *saved: str
 ) -> bool:
-    """Check that files are as they were saved, and the rest is updated or not; return which."""
+    """Check that saved files are kept, and all others updated or unchanged; return if updated."""
     updated = found["index"] == after["index"]
     assert found == (after if updated else before) | dict.fromkeys(saved, TEXT.encode())
     return updated
@@ -219,7 +219,7 @@ def test_diff_keeps_files_saved_before_any_command(
 
 @pytest.fixture
 def apply(project: Path, tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Merge an update; yield the last part of it, which changes the project."""
+    """Merge an update; yield the function that applies it to the project."""
     module = load(project)
     base = git(project, "rev-parse", "HEAD")
     update = module.prepare(base, module.read_record(), None, {}, tmp_path / "work")
@@ -247,7 +247,7 @@ def test_merge_keeps_files_saved_at_any_step(
 def test_interrupted_merge_is_complete_or_undone(project: Path, apply: Callable[[], None]) -> None:
     outcomes = set()
     for before, after, found in every_step(project, apply, interrupt):
-        # Old files that stand aside are the last to go.
+        # `apply` moves old files aside, and deletes them last.
         files = {
             name: text for name, text in found.items() if "/." not in f"/{name}" or name in before
         }

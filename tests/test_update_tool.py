@@ -1,7 +1,7 @@
 """`update.py` in a rendered project: merges, reports, versions, rejections and the workflow.
 
-The tests make the next versions of the template. The tool runs in this environment; one test lets
-uv create the environment that it asks for.
+The tests create the next versions of the template. The tool runs in this environment. In one test,
+uv creates the environment that `update.py` declares.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tools.template import SOURCE, environment, files, git, run
 from .helpers.projects import as_given
 from .helpers.repositories import commit, identify
 
-#: The settings of a user who has no name, and much that could be in the way.
+#: Git settings without a user name, and with options that could break the tool.
 GITCONFIG = """
 [user]
 useConfigOnly = true
@@ -46,7 +46,7 @@ ui = always
 
 Change = tuple[str, str, str]
 
-#: The changes of the next version of the template: a file, the old text, the new text.
+#: The next version's changes to the template: a file, the old text, the new text.
 CHANGES: list[Change] = [
     (".editorconfig", "root = true", "root = true\n# Changed by the template."),
     (".gitignore", "# Editors", "*.changed\n\n# Editors"),
@@ -56,12 +56,12 @@ CHANGES: list[Change] = [
     ("src/core/logs.py", '"""', '"""Changed by the template. '),
     ("src/core/paging.py", '"""', '"""Changed by the template. '),
 ]
-#: It also adds a file, renames a changed file, and deletes one.
+#: The next version also adds a file, renames a changed file, and deletes one.
 ADDED, ADDED_FOLDER = "src/core/added.py", "folder/added.txt"
 DELETED = "src/core/http/middleware.py"
 RENAMED = "src/core/logs.py", "src/core/renamed.py"
 
-#: The changes of a user in the meantime.
+#: A user's changes before the update.
 EDITS: list[Change] = [
     ("Dockerfile", "FROM", "# Changed by the user.\nFROM"),
     ("README.md", "## Logs", "## Ours\n\nChanged by the user.\n\n## Logs"),
@@ -79,7 +79,7 @@ def edit(folder: Path, *changes: Change) -> None:
 
 
 def contents(project: Path) -> dict[str, bytes]:
-    """Read a project's files, without the repository."""
+    """Return a project's files, without `.git`."""
     return {
         path.as_posix(): (project / path).read_bytes()
         for path in files(project)
@@ -93,14 +93,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(GITCONFIG)
     (home / ".cookiecutterrc").write_text("default_context: {database: mysql, author_name: Eve}")
-    # The tests look for temporary files here.
+    # The tests check that no temporary file stays here.
     (home / "tmp").mkdir()
     return {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "TMPDIR": str(home / "tmp")}
 
 
 @pytest.fixture(scope="session")
 def template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the next version of the template. The tag `first` is the present one."""
+    """Create the next version of the template. The tag `first` is the current one."""
     later = tmp_path_factory.mktemp("later") / "pynest-async"
     git(template, "clone", "--quiet", str(template), str(later))
     git(later, "tag", "first")
@@ -120,7 +120,7 @@ Create = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def create(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Create:
-    """Make a project of a version of the template with cruft."""
+    """Create a project of one version of the template with cruft."""
 
     def create(*version: str, **answers: str) -> Path:
         folder = tmp_path_factory.mktemp("created")
@@ -139,19 +139,19 @@ def create(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Create:
 
 @pytest.fixture(scope="session")
 def first(create: Create) -> Path:
-    """Make a project of the present version."""
+    """Create a project of the current version."""
     return create("--checkout", "first")
 
 
 @pytest.fixture(scope="session")
 def second(create: Create) -> Path:
-    """Make a project of the next version."""
+    """Create a project of the next version."""
     return create()
 
 
 @pytest.fixture
 def project(first: Path, tmp_path: Path) -> Path:
-    """Commit a project of the present version, as the hook advises."""
+    """Commit a project of the current version, as the hook advises."""
     return start(first, tmp_path / "my-app")
 
 
@@ -188,7 +188,7 @@ def update(settings: dict[str, str]) -> Update:
 
 
 def sections(report: str) -> dict[str, set[str]]:
-    """Read the files in a report by the beginning of their title."""
+    """Return the files in a report, by the first word of their heading."""
     return {
         re.split("[.:]", title)[0]: set(re.findall("`(.*)`", names))
         for title, names in re.findall(r"^(\w.*:)\n\n((?:- .*\n)+)", report, re.MULTILINE)
@@ -196,7 +196,7 @@ def sections(report: str) -> dict[str, set[str]]:
 
 
 def outside_skip(project: Path) -> dict[str, bytes]:
-    """Read the files that belong to the template."""
+    """Return the files that belong to the template."""
     pyproject = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
     skip = pyproject["tool"].get("cruft", {}).get("skip", [])
     skipped = {path for pattern in skip for path in project.glob(pattern)}
@@ -219,7 +219,7 @@ def test_update_equals_a_fresh_project(project: Path, second: Path, update: Upda
     assert "make lock" in report
     assert git(project, "diff") == git(project, "ls-files", "--others") == ""
     commit(project, "Update")
-    # cruft agrees.
+    # cruft finds no difference either.
     run(["cruft", "check"], project)
     run(["cruft", "diff", "--exit-code"], project)
     assert update(project).stdout == "Up to date with the template.\n"
@@ -231,7 +231,7 @@ def test_update_keeps_every_edit(kind: str, first: Path, tmp_path: Path, update:
     place = "services/mein café (neu)/" if kind == "monorepo" else ""
     project = Path(shutil.copytree(first, top / place))
     if kind == "monorepo":
-        # A second project of the template: its files must not pass for renamed ones.
+        # The repository has a second project. git must not take its files for renamed ones.
         shutil.copytree(first, top / "services" / "other")
     git(top, "init", "--quiet")
     edit(project, *EDITS)
@@ -281,7 +281,7 @@ def test_update_keeps_every_edit(kind: str, first: Path, tmp_path: Path, update:
 
 
 def follow(project: Path, template: Path) -> None:
-    """Make another template the project's."""
+    """Change the template in a project's record."""
     record = project / ".cruft.json"
     record.write_text(re.sub('(template": ").*(")', rf"\g<1>{template}\2", record.read_text()))
     commit(project, "Follow another template")
@@ -289,7 +289,7 @@ def follow(project: Path, template: Path) -> None:
 
 @pytest.fixture
 def fork(template: Path, tmp_path: Path) -> Path:
-    """Clone the next version of the template, to change it again."""
+    """Clone the next version of the template, for further changes."""
     git(template, "clone", "--quiet", str(template), str(tmp_path / "fork"))
     identify(tmp_path / "fork")
     return tmp_path / "fork"
@@ -370,7 +370,7 @@ def test_report_lists_files_renamed_twice(project: Path, update: Update) -> None
     assert "Changed by the template." in (project / "src" / "ours.py").read_text(encoding="utf-8")
 
 
-def test_diff_changes_nothing(project: Path, update: Update) -> None:
+def test_diff_changes_no_file(project: Path, update: Update) -> None:
     edit(project, ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"))
     commit(project, "Edit")
     before = contents(project)
@@ -394,10 +394,12 @@ def test_check_reports_whether_an_update_exists(
 ) -> None:
     before = contents(project)
     found = update(project, "--check", code=1).stdout
-    assert re.fullmatch(r"There is an update of 11 files \(.*\): `uv run update.py`\n", found)
+    assert re.fullmatch(
+        r"An update changes 11 files \(.*\)\. Apply it with `uv run update\.py`\.\n", found
+    )
     assert contents(project) == before
 
-    # A check allows uncommitted changes. A commit that changes no file is no update.
+    # A check allows uncommitted changes, and ignores commits without changes of files.
     newest = start(second, tmp_path / "newest")
     follow(newest, fork)
     edit(fork, ("README.md", "# pynest-async", "# Changed"))
@@ -457,7 +459,7 @@ def link(project: Path, _: Path) -> None:
 
 
 def hide(project: Path, _: Path) -> None:
-    """Change a file that git is told not to look at."""
+    """Change a file that git ignores because of `--skip-worktree`."""
     git(project, "update-index", "--skip-worktree", "README.md")
     edit(project, ("README.md", "## Start", "## Changed"))
 
@@ -475,7 +477,7 @@ def delete_branch(project: Path, _: Path) -> None:
 
 
 def lock(project: Path, _: Path) -> None:
-    """Let another git command seem to run."""
+    """Create a lock, as if another git command were running."""
     (project / ".git" / "index.lock").touch()
 
 
@@ -522,22 +524,22 @@ def withdraw_choice(project: Path, fork: Path) -> None:
         (add, "notes.txt is not committed; commit it, or"),
         (ignore, f"{ADDED} is in the way of the template's {ADDED}, and git does not track it"),
         (link, "folder is in the way of the template's folder/added.txt, and git does not track"),
-        (hide, "git does not look for changes to README.md; end that with `git update-index "),
+        (hide, "git ignores changes to README.md; run `git update-index "),
         (lock, "fatal: Unable to create '.*index.lock': File exists"),
         (fail_at_the_end, "error: external filter 'false' failed"),
         (unlink_record, ".cruft.json is missing, so the template is unknown; create it with"),
-        (record("{", "<<<<<<< {"), ".cruft.json is broken; restore a good one that"),
-        (record('"commit"', '"committed"'), ".cruft.json is broken; restore a good one"),
-        (record('"cookiecutter"', '"other"'), ".cruft.json is broken; restore a good one"),
+        (record("{", "<<<<<<< {"), ".cruft.json is broken; restore an earlier"),
+        (record('"commit"', '"committed"'), ".cruft.json is broken; restore an earlier"),
+        (record('"cookiecutter"', '"other"'), ".cruft.json is broken; restore an earlier"),
         (record('(?s)"context".*}', '"context": []'), ".cruft.json is broken; restore"),
-        (record("(?s).*", "[]"), ".cruft.json is broken; restore a good one"),
+        (record("(?s).*", "[]"), ".cruft.json is broken; restore an earlier"),
         (
             record("pynest-async", "none"),
             r"git cannot clone the template \(fatal: .*none.*\); check `template` in",
         ),
         (
             record('t": "[0-9a-f]+', f't": "{"0" * 40}'),
-            f"the template has no commit {'0' * 40} any more; set `commit` in",
+            f"the template has no commit {'0' * 40}; set `commit` in",
         ),
         (delete_branch, "the template has no branch 'stable', which `checkout` in .cruft.json"),
         (break_pyproject, r"pyproject.toml is broken \("),
@@ -565,7 +567,7 @@ def test_rejection_is_one_line_and_changes_nothing(
     fork: Path,
     update: Update,
 ) -> None:
-    """Try a word on the command line, or a change of the project and the template."""
+    """Run with an invalid argument, or after a change of the project and the template."""
     arguments = [given] if isinstance(given, str) else []
     if not isinstance(given, str):
         given(project, fork)
@@ -581,8 +583,8 @@ def test_rejection_is_one_line_and_changes_nothing(
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
-    """Run the README's commands, with uv and its environment for `update.py`."""
+def test_documented_commands_update_a_project(project: Path, fork: Path) -> None:
+    """Run the README's commands; uv creates the environment of `update.py`."""
     heading = "## [Unreleased]\n"
     notes = "\n### Upgrade notes\n\n- Changed by the template.\n"
     edit(fork, ("CHANGELOG.md", heading, f"{heading}{notes}"))
@@ -598,9 +600,7 @@ def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
     for command in commands:
         given = command.replace("0.2.0", "99.0.0").replace("1a2b3c4", head)
         if command == "make update-check":
-            with pytest.raises(
-                AssertionError, match=r"There is an update of 11 files \(.* 99.0.0 "
-            ):
+            with pytest.raises(AssertionError, match=r"An update changes 11 files \(.* 99.0.0 "):
                 run(given, project)
             continue
         report = run(given, project)
@@ -615,7 +615,7 @@ def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
         if "Grace" in command:
             assert "# Grace's App" in (project / "README.md").read_text(encoding="utf-8")
         git(project, "reset", "--quiet", "--hard")
-    # Blanks in a value pass through make.
+    # make passes spaces in a value on.
     run("make --silent update 'project_name=Tea Shop'", project)
     assert "# Tea Shop" in (project / "README.md").read_text(encoding="utf-8")
     assert not (project / ".venv").exists()
@@ -623,9 +623,10 @@ def test_readme_commands_update_a_project(project: Path, fork: Path) -> None:
 
 @pytest.fixture
 def runner(project: Path, settings: dict[str, str], tmp_path: Path) -> Callable[..., list[str]]:
-    """Run the workflow's two jobs, with a folder for GitHub and a `gh` that only takes notes.
+    """Return a function that runs the workflow's two jobs and returns the `gh` commands.
 
-    The second job starts from a fresh clone. It gets the first one's files, but not its tools.
+    A folder replaces GitHub, and a script replaces `gh`. The second job starts from a fresh clone.
+    It gets the first job's artifact, but not its tools.
     """
     git(tmp_path, "clone", "--quiet", "--bare", str(project), str(tmp_path / "origin"))
     tools = tmp_path / "tools"

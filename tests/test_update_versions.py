@@ -1,4 +1,4 @@
-"""The version that `update.py` chooses, its name, and the upgrade notes that it shows."""
+"""The version that `update.py` selects, and the upgrade notes in its report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Tool = Callable[..., str]
 def tool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Tool:
-    """Run the tool in a project; return its report, or its rejection."""
+    """Run the tool in a project; return its report or its error message."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
@@ -48,7 +48,7 @@ def tool(
 
 
 def change(template: Path, text: str, *notes: str) -> str:
-    """Change the small template, with unreleased notes in its CHANGELOG."""
+    """Change the small template, and add unreleased notes to its CHANGELOG."""
     changelog = (template / "CHANGELOG.md").read_text(encoding="utf-8")
     released = changelog[changelog.find("\n## [0") :] if "\n## [0" in changelog else ""
     unreleased = "".join(f"- {note}\n" for note in notes)
@@ -59,7 +59,7 @@ def change(template: Path, text: str, *notes: str) -> str:
 
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
-    """Make three releases of the small template without tags, and one more commit.
+    """Create three untagged releases of the small template, and one more commit.
 
     The branch `stable` ends at the second release.
     """
@@ -86,7 +86,7 @@ def released(template: Path, version: str) -> str:
 
 @pytest.fixture
 def project(template: Path, tmp_path: Path) -> Path:
-    """Make a project of the first release."""
+    """Create a project of the first release."""
     git(template, "checkout", "--quiet", released(template, "0.1.0"))
     project = make_project(template, tmp_path / "app")
     write(project, {"changed.txt": "one\n"})
@@ -96,12 +96,12 @@ def project(template: Path, tmp_path: Path) -> Path:
 
 
 def has(project: Path) -> str:
-    """Read which version's file a project has."""
+    """Return the content of a project's file, which differs in each version."""
     return (project / "changed.txt").read_text(encoding="utf-8").strip()
 
 
 def recorded(project: Path, **changes: object) -> dict[str, object]:
-    """Read a project's record, after some changes."""
+    """Apply changes to a project's record, if any, and return it."""
     file = project / ".cruft.json"
     record: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
     if changes:
@@ -157,7 +157,7 @@ def test_report_shows_upgrade_notes_between_versions(
     )
     commit(project, "Update")
 
-    # Another update shows only the notes that are new, also once they are released.
+    # Another update shows only new notes, even if they have been released since.
     change(template, "five", "Now it is four.", "A second\n  line.", "Now it is five.")
     report = tool(project, "--check", code=1)
     assert "0.3.0 + 2 commits (`" in report
@@ -186,7 +186,7 @@ def test_update_rejects_going_back(project: Path, tool: Tool) -> None:
     assert git(project, "status", "--porcelain") == ""
 
 
-def test_project_ahead_of_releases_stays(template: Path, project: Path, tool: Tool) -> None:
+def test_project_ahead_of_releases_is_unchanged(template: Path, project: Path, tool: Tool) -> None:
     tool(project, "to=main")
     commit(project, "Update")
     recorded(project, checkout="stable")
@@ -225,7 +225,7 @@ def test_update_follows_the_recorded_branch(project: Path, tool: Tool) -> None:
 def test_update_leaves_the_recorded_tag(
     checkout: str, template: Path, project: Path, tool: Tool
 ) -> None:
-    """A project that was made from a tag or a commit follows the default branch."""
+    """A project that was created from a tag or a commit follows the default branch."""
     recorded(project, checkout=checkout.replace("COMMIT", released(template, "0.1.0")))
 
     tool(project)
@@ -281,7 +281,7 @@ def test_template_in_a_folder_is_updated(
 def test_new_option_has_the_template_default(
     template: Path, project: Path, tmp_path: Path, tool: Tool
 ) -> None:
-    """The settings of a user for new projects don't answer for this one."""
+    """An update ignores the user's defaults for new projects."""
     (tmp_path / ".cookiecutterrc").write_text("default_context: {shape: round, color: blue}\n")
     options = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
     options["shape"] = ["square", "round"]
@@ -331,12 +331,12 @@ def test_skip_means_the_same_in_cruft(template: Path, project: Path, tool: Tool)
     assert re.findall("^- `(.*)`$", report, re.MULTILINE) == ["deep/c.txt"]
     assert has(project) == "one"
     git(other, "add", "--all")
-    # cruft adds pyproject.toml's list to the record's own one.
+    # cruft adds the list in pyproject.toml to the one in the record.
     shown = ("diff", "--cached", "--", ".", ":(exclude).cruft.json")
     assert git(project, *shown) == git(other, *shown)
 
 
-def test_skip_reaches_nothing_outside(project: Path, tool: Tool) -> None:
+def test_skip_ignores_paths_outside(project: Path, tool: Tool) -> None:
     outside = project.parent / "outside.txt"
     outside.touch()
     skip = '[tool.cruft]\nskip = ["", ".", "../*", "../../outside.txt", "../outside.txt"]\n'

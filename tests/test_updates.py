@@ -1,4 +1,4 @@
-"""What a project is born with for its updates, and what they leave alone."""
+"""The record of the template in a new project, and the files that updates don't touch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Created(Protocol):
 
 @pytest.fixture(scope="session")
 def created(tmp_path_factory: pytest.TempPathFactory) -> Created:
-    """Make a project by `cruft create`, whose record is the one to have; return its folder."""
+    """Return a function that creates a project with cruft, as the expected result."""
 
     @cache
     def created(template: Path, *options: str) -> Path:
@@ -43,7 +43,7 @@ def created(tmp_path_factory: pytest.TempPathFactory) -> Created:
 
 @pytest.fixture
 def clone(template: Path, tmp_path: Path) -> Path:
-    """Clone the template, to change it."""
+    """Clone the template, so that a test can change it."""
     clone = tmp_path / "clone" / "pynest-async"
     git(template, "clone", "--quiet", str(template), str(clone))
     identify(clone)
@@ -52,7 +52,7 @@ def clone(template: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def larger(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commit the template as a folder of a larger repository, whose older commit has a tag."""
+    """Commit the template as a folder of a larger repository, and tag its older commit."""
     larger = tmp_path_factory.mktemp("larger") / "all-templates"
     (larger / "services").mkdir(parents=True)
     ignored = shutil.ignore_patterns(".git")
@@ -67,7 +67,7 @@ def larger(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(folder: Path, template: str, *options: str) -> Path:
-    """Make a project by cookiecutter, which records the template; return its folder."""
+    """Create a project with cookiecutter, check the next steps, and return its folder."""
     result = generate("cookiecutter", template, folder, *options, **ANSWERS)
 
     assert result.returncode == 0, result.stderr
@@ -78,7 +78,7 @@ def make(folder: Path, template: str, *options: str) -> Path:
 
 
 def cruft(project: Path, *arguments: str, **variables: str) -> tuple[str, str]:
-    """Run cruft in a project; return what it prints and what it says of errors."""
+    """Run cruft in a project; return its output and its error messages."""
     result = command(["cruft", *arguments], project, **variables)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout, result.stderr
@@ -89,7 +89,7 @@ def record(project: Path) -> Any:
 
 
 def equal(one: Path, other: Path) -> bool:
-    """Tell whether two projects are, byte for byte, but for how their records are written."""
+    """Compare two projects byte by byte, but their records by value."""
     return (
         list(files(one)) == list(files(other))
         and record(one) == record(other)
@@ -101,14 +101,16 @@ def equal(one: Path, other: Path) -> bool:
     )
 
 
-def test_a_path_is_recorded_as_cruft_does(template: Path, created: Created, tmp_path: Path) -> None:
+def test_template_path_is_recorded_like_cruft(
+    template: Path, created: Created, tmp_path: Path
+) -> None:
     assert equal(make(tmp_path / "absolute", str(template)), created(template))
 
     folder = tmp_path / "relative"
     assert equal(make(folder, os.path.relpath(template, folder)), created(template))
 
 
-def test_a_path_is_found_from_where_cookiecutter_was_started(
+def test_relative_template_path_is_resolved(
     template: Path, created: Created, tmp_path: Path
 ) -> None:
     result = command(
@@ -125,7 +127,7 @@ def test_a_path_is_found_from_where_cookiecutter_was_started(
     assert equal(tmp_path / PROJECT, created(template))
 
 
-def test_records_are_written_alike(template: Path, tmp_path: Path) -> None:
+def test_cookiecutter_and_cruft_write_equal_records(template: Path, tmp_path: Path) -> None:
     for tool in ("cookiecutter", "cruft"):
         generate(tool, str(template), tmp_path / tool)
     one, other = (tmp_path / tool / "my-app" / ".cruft.json" for tool in ("cookiecutter", "cruft"))
@@ -133,12 +135,12 @@ def test_records_are_written_alike(template: Path, tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_what_was_cloned_is_recorded_as_cruft_does(
+def test_cloned_template_is_recorded_like_cruft(
     larger: Path, template: Path, created: Created, tmp_path: Path
 ) -> None:
     url = f"git+{template.as_uri()}"
     assert equal(make(tmp_path / "url", url), created(template))
-    # By the name of the clone that is left.
+    # Use the clone in `.cookiecutters` by its name.
     assert equal(make(tmp_path / "name", template.name), created(template))
 
     rc = home(tmp_path / "url") / ".cookiecutterrc"
@@ -150,7 +152,7 @@ def test_what_was_cloned_is_recorded_as_cruft_does(
     assert equal(make(tmp_path / "checkout", url, *options), created(larger, *options))
 
 
-def test_a_folder_of_a_repository_is_recorded_as_cruft_does(
+def test_repository_folder_is_recorded_like_cruft(
     larger: Path, created: Created, tmp_path: Path
 ) -> None:
     expected = created(larger, "--directory", "services/async")
@@ -162,16 +164,14 @@ def test_a_folder_of_a_repository_is_recorded_as_cruft_does(
     assert cruft(expected, "diff", "--exit-code") == ("", "")
 
 
-def test_a_shallow_clone_is_recorded(template: Path, created: Created, tmp_path: Path) -> None:
+def test_shallow_clone_is_recorded(template: Path, created: Created, tmp_path: Path) -> None:
     shallow = tmp_path / "shallow"
     git(template, "clone", "--quiet", "--depth=1", template.as_uri(), str(shallow))
 
     assert equal(make(tmp_path / "work", str(shallow)), created(shallow))
 
 
-def test_a_new_project_is_as_the_template_is(
-    template: Path, created: Created, tmp_path: Path
-) -> None:
+def test_new_project_has_no_diff(template: Path, created: Created, tmp_path: Path) -> None:
     for project in (make(tmp_path / "work", str(template)), created(template)):
         assert cruft(project, "diff", "--exit-code") == ("", "")
         assert "SUCCESS" in cruft(project, "check")[0]
@@ -186,9 +186,7 @@ def test_a_new_project_is_as_the_template_is(
         ("ssh://git@example.com:22/a/b", "ssh://git@example.com:22/a/b"),
     ],
 )
-def test_no_password_is_recorded(
-    template: Path, tmp_path: Path, origin: str, recorded: str
-) -> None:
+def test_record_has_no_password(template: Path, tmp_path: Path, origin: str, recorded: str) -> None:
     cached = home(tmp_path / "work") / ".cookiecutters" / "pynest-async"
     git(template, "clone", "--quiet", str(template), str(cached))
     git(cached, "remote", "set-url", "origin", origin)
@@ -200,7 +198,7 @@ def test_no_password_is_recorded(
 
 
 def not_recorded(folder: Path, template: Path, reason: str) -> list[str]:
-    """Make a project whose template cannot be recorded; return the command that links it later."""
+    """Create a project of an unrecordable template; return the command that links it."""
     result = generate("cookiecutter", str(template), folder, **ANSWERS)
 
     assert result.returncode == 0, result.stderr
@@ -211,14 +209,12 @@ def not_recorded(folder: Path, template: Path, reason: str) -> list[str]:
     return shlex.split(line)
 
 
-def test_an_archive_is_not_recorded_but_linked_later(
-    template: Path, created: Created, tmp_path: Path
-) -> None:
+def test_archive_template_is_linked_later(template: Path, created: Created, tmp_path: Path) -> None:
     archive, plain = tmp_path / "main.zip", tmp_path / "pynest-async-main"
     git(template, "archive", f"--prefix={plain.name}/", f"--output={archive}", "HEAD")
     shutil.unpack_archive(archive, tmp_path)
     commit = git(template, "rev-parse", "HEAD")
-    reason = "git knows no commit of it"
+    reason = "git has no commit of it"
 
     link = not_recorded(tmp_path / "archive", archive, reason)
     assert link == not_recorded(tmp_path / "plain", plain, reason)
@@ -230,10 +226,8 @@ def test_an_archive_is_not_recorded_but_linked_later(
     assert cruft(project, "diff", "--exit-code") == ("", "")
 
 
-def test_a_dirty_template_is_not_recorded_but_linked_later(
-    larger: Path, created: Created, tmp_path: Path
-) -> None:
-    reason = "it has changes that are not committed"
+def test_dirty_template_is_linked_later(larger: Path, created: Created, tmp_path: Path) -> None:
+    reason = "it has uncommitted changes"
     clone = tmp_path / "clone"
     git(larger, "clone", "--quiet", str(larger), str(clone))
     note = clone / "services" / "async" / "templates" / "note.txt"
@@ -262,13 +256,13 @@ def test_nothing_is_recorded_without_git(
     not_recorded(tmp_path / "work", template, "git is not installed")
 
 
-def test_untracked_files_elsewhere_do_not_matter(clone: Path, tmp_path: Path) -> None:
+def test_untracked_files_elsewhere_are_ignored(clone: Path, tmp_path: Path) -> None:
     (clone / "notes.txt").touch()
 
     make(tmp_path / "work", str(clone))
 
 
-def test_a_dirty_template_can_be_baked(clone: Path, cookies: Any) -> None:
+def test_dirty_template_can_be_baked(clone: Path, cookies: Any) -> None:
     (clone / "hooks" / "note.txt").touch()
 
     result = cookies.bake(template=str(clone))
@@ -278,18 +272,18 @@ def test_a_dirty_template_can_be_baked(clone: Path, cookies: Any) -> None:
 
 
 def owned(project: Path) -> list[str]:
-    """Read which paths belong to the project's owner."""
+    """Return the paths that belong to the project's owner."""
     pyproject = (project / "pyproject.toml").read_text(encoding="ascii")
     skip: list[str] = tomllib.loads(pyproject)["tool"]["cruft"]["skip"]
     return skip
 
 
-def test_every_path_of_the_owner_is_in_a_project(rendered: Path) -> None:
+def test_owned_paths_exist_in_a_project(rendered: Path) -> None:
     for pattern in owned(rendered):
         assert list(rendered.glob(pattern)), pattern
 
 
-def test_an_update_leaves_alone_what_is_the_owners(clone: Path, tmp_path: Path) -> None:
+def test_update_keeps_owned_files(clone: Path, tmp_path: Path) -> None:
     project = make(tmp_path / "work", str(clone))
     mine = [
         path
@@ -307,7 +301,7 @@ def test_an_update_leaves_alone_what_is_the_owners(clone: Path, tmp_path: Path) 
     identify(project)
     commit(project)
 
-    # The next version changes each of the owner's files, adds one beside them, and one of its own.
+    # The next version changes all of the owner's files, and adds one among them and one in core.
     source = clone / "{{cookiecutter.project_slug}}"
     for path in mine:
         with (source / path).open("a") as file:
@@ -326,7 +320,7 @@ def test_an_update_leaves_alone_what_is_the_owners(clone: Path, tmp_path: Path) 
     assert list(temporary.iterdir()) == []
 
 
-def test_to_make_a_project_again_leaves_the_owners_files(template: Path, tmp_path: Path) -> None:
+def test_regeneration_keeps_owned_files(template: Path, tmp_path: Path) -> None:
     project = make(tmp_path / "work", str(template))
     mine = [project / path / "mine.py" for path in owned(project) if (project / path).is_dir()]
     assert project / "migrations" / "versions" / "mine.py" in mine

@@ -1,6 +1,6 @@
-"""The rendered `examples`, which are what the scaffold of a project makes.
+"""Generate the `examples` module of new projects with the scaffold.
 
-`python -m tools.examples` writes them anew in the template, after a change of the scaffold.
+Run `python -m tools.examples` after a change of the scaffold. It rewrites the template's files.
 """
 
 import re
@@ -12,19 +12,19 @@ from pathlib import Path
 from .template import SESSION_STYLES, SOURCE, TEMPLATE, files, render, run
 
 MODULE = ("src/examples", "tests/examples", "migrations/versions")
-#: The files that a session style has its own of.
+#: The files that depend on the session style.
 OF_STYLE = ("examples_controller.py", "examples_service.py")
 
 
 def scaffolded(project: Path, folder: Path) -> Path:
-    """Make a copy of a project in which its scaffold has made `examples` instead of the template.
+    """Copy a project, and let its scaffold generate `examples` in the copy.
 
     Args:
         project: a rendered project.
-        folder: where the copy goes.
+        folder: the parent folder of the copy.
 
     Returns:
-        The copy. The migration has the name and the revision of the rendered one.
+        The copy. Its migration has the file name and the revision of the rendered one.
     """
     copy = folder / project.name
     shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".*_cache", ".venv"))
@@ -47,7 +47,7 @@ def scaffolded(project: Path, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Write the examples of the template."""
+    """Write the template's `examples` for each session style."""
     for style in SESSION_STYLES:
         with tempfile.TemporaryDirectory() as folder:
             made = scaffolded(render(folder, session_style=style), Path(folder, "scaffolded"))

@@ -1,4 +1,4 @@
-"""Pin the newest versions that the rendered pyproject.toml admits, for each database.
+"""Pin the newest versions that the rendered pyproject.toml allows, for each database.
 
 Writes `templates/database/<database>/requirements.txt`, for every platform and Python.
 """
@@ -9,7 +9,7 @@ from .template import TEMPLATE, render, run
 
 
 def main() -> None:
-    """Write the three files."""
+    """Write `requirements.txt` for each database."""
     for database in ("sqlite", "postgresql", "mysql"):
         with tempfile.TemporaryDirectory() as folder:
             project = render(folder, database=database)

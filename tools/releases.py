@@ -1,6 +1,6 @@
-"""The released versions of the template, which `releases.json` lists with their commits.
+"""Check and create releases. `releases.json` maps each version to its commit.
 
-`python -m tools.releases 0.1.0` makes a release of the last commit.
+`python -m tools.releases 0.1.0` releases the last commit as 0.1.0.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from cookiecutter.prompt import prompt_for_config
 
 from .template import TEMPLATE, git
 
-#: The part of each version's CHANGELOG entry that `update.py` shows to a project's owner.
+#: The heading in each version's CHANGELOG entry. `update.py` shows the text below it.
 NOTES = "### Upgrade notes\n\n"
 
 
 def releases(template: Path) -> dict[str, str]:
-    """Read the released versions and their commits, oldest first."""
+    """Return the released versions and their commits, oldest first."""
     released: dict[str, str] = json.loads((template / "releases.json").read_text("utf-8"))
     return released
 
 
 def changes(template: Path) -> dict[str, str]:
-    """Read the CHANGELOG: what it says of each version, newest first."""
+    """Return the CHANGELOG's entries by version, newest first."""
     text = (template / "CHANGELOG.md").read_text(encoding="utf-8")
     parts = re.findall(r"^## \[(.+?)\](.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return dict(parts)
 
 
 def number(version: str) -> tuple[int, ...]:
-    """Read a version, to compare it; one that is none comes before all."""
+    """Parse a version for comparison. An invalid version sorts before all others."""
     semantic = re.fullmatch(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", version)
     return tuple(map(int, semantic.groups())) if semantic else ()
 
 
 def broken_options(template: Path, commit: str) -> Iterator[str]:
-    """Replay what a project of a release may have recorded; yield what is not taken as it was."""
+    """Yield the options and choices of a release that the current template doesn't accept."""
     then: dict[str, Any] = json.loads(git(template, "show", f"{commit}:cookiecutter.json"))
     file = template / "cookiecutter.json"
     now: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ def broken_options(template: Path, commit: str) -> Iterator[str]:
         if name.startswith("_"):
             continue
         if type(now.get(name)) is not type(value):
-            yield f"{name} is gone or of another type"
+            yield f"option {name} was removed or has another type"
             continue
         for answer in value if isinstance(value, list) else ["my-app"]:
             try:
@@ -60,23 +60,23 @@ def broken_options(template: Path, commit: str) -> Iterator[str]:
             except (ValueError, CookiecutterException):
                 taken = None
             if taken != answer:
-                yield f"{name} does not take {answer!r} any more"
+                yield f"option {name} no longer accepts {answer!r}"
 
 
 def problems(template: Path) -> Iterator[str]:
-    """Yield what is wrong with the released versions, of which there may be none yet."""
+    """Yield the problems of the released versions. A new template has none."""
     released = releases(template)
     versions = list(released)
     said = changes(template)
     if [name for name in said if name != "Unreleased"] != versions[::-1]:
-        yield "CHANGELOG.md and releases.json have other versions, or in another order"
+        yield "CHANGELOG.md and releases.json must have the same versions, in opposite order"
     for earlier, later in zip(["", *versions], versions, strict=False):
         if number(later) <= number(earlier):
-            yield f"{later} is no version that comes after {earlier or 'none'}"
+            yield f"{later} must be a version such as 1.2.3, later than {earlier or '0.0'}"
     if versions:
         pyproject = (template / "pyproject.toml").read_text(encoding="utf-8")
         if f'\nversion = "{versions[-1]}"\n' not in pyproject:
-            yield f"pyproject.toml has another version than {versions[-1]}"
+            yield f"pyproject.toml must have the version {versions[-1]}"
     for version, commit in released.items():
         head, _, notes = said.get(version, "").partition(NOTES)
         if not re.match(r" - \d{4}-\d{2}-\d{2}\n", head) or not re.match(r"[^\s#]", notes):
@@ -84,20 +84,20 @@ def problems(template: Path) -> Iterator[str]:
         try:
             git(template, "merge-base", "--is-ancestor", commit, "HEAD")
         except AssertionError:
-            yield f"{version} is not in the history; a shallow clone needs git fetch --unshallow"
+            yield f"{version} is not in the history: in a shallow clone, run git fetch --unshallow"
         else:
             yield from (f"{version}: {problem}" for problem in broken_options(template, commit))
 
 
 def release(template: Path, version: str) -> None:
-    """Write down that the last commit is a version, and commit that; or say why it cannot be."""
+    """Release the last commit: record the version, commit the record and tag it."""
     released = releases(template)
     if number(version) <= max(map(number, released), default=()):
-        sys.exit(f"{version!r} is no version, or none that comes after those in releases.json")
+        sys.exit(f"invalid version {version!r}: use a later one than in releases.json, like 1.2.3")
     if git(template, "status", "--porcelain"):
-        sys.exit("there are changes that are not committed")
+        sys.exit("the work tree has uncommitted changes: commit or stash them")
     if NOTES not in changes(template).get("Unreleased", ""):
-        sys.exit(f"CHANGELOG.md lacks {NOTES.strip()!r} in [Unreleased]")
+        sys.exit(f"CHANGELOG.md lacks {NOTES.strip()!r} in [Unreleased]: write the notes there")
 
     released[version] = git(template, "rev-parse", "HEAD")
     (template / "releases.json").write_text(json.dumps(released, indent=2) + "\n", "utf-8")

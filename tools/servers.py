@@ -1,7 +1,7 @@
-"""The database servers that rendered projects are tested and served on.
+"""Find the database servers for tests, benchmarks and `make app`.
 
-`python -m tools.servers postgresql` makes the database that a project is configured for where it
-is missing, and prints the settings with which the server answered.
+`python -m tools.servers postgresql` prints the settings of a server that responds. It also creates
+a project's configured database if it doesn't exist.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pymysql
 
-# As a rendered project has them; on a laptop, root's password is often empty.
+# The defaults of a rendered project. Local MySQL servers often have an empty root password.
 DEFAULTS: dict[str, dict[str, list[str]]] = {
     "sqlite": {},
     "postgresql": {
@@ -31,14 +31,14 @@ DEFAULTS: dict[str, dict[str, list[str]]] = {
 
 
 class ServerError(Exception):
-    """A server does not answer; the message says where it was expected and how to start it."""
+    """A database server doesn't respond. The message has its address and how to start it."""
 
 
 def find(database: str) -> dict[str, str]:
-    """Return the variables with which a project reaches its server; for SQLite, none.
+    """Return the environment variables that select a project's server; for SQLite, none.
 
     Raises:
-        ServerError: the server does not answer.
+        ServerError: the server doesn't respond.
     """
     reasons = []
     settings = {name: values[0] for name, values in DEFAULTS[database].items()}
@@ -51,16 +51,16 @@ def find(database: str) -> dict[str, str]:
             reasons.append(str(error))
         else:
             return settings
-    where = ":".join(settings[f"{database.upper()}_{part}"] for part in ("HOST", "PORT"))
+    address = ":".join(settings[f"{database.upper()}_{part}"] for part in ("HOST", "PORT"))
     message = (
-        f"no {database} server answers at {where} ({reasons[-1]}); start one with "
-        f"`docker compose up --detach {database}`, or say where it is in {', '.join(settings)}"
+        f"no {database} server responds at {address} ({reasons[-1]}): start one with "
+        f"`docker compose up --detach {database}`, or set {', '.join(settings)}"
     )
     raise ServerError(message)
 
 
 def execute(database: str, settings: dict[str, str], statement: str) -> Any:
-    """Run a statement on the server, outside any database of a project; SQLite has no server."""
+    """Run a statement on the server, outside a project's database. SQLite ignores it."""
     if database == "sqlite":
         return None
     if database == "postgresql":
@@ -76,7 +76,7 @@ def execute(database: str, settings: dict[str, str], statement: str) -> Any:
 
 
 def exists(database: str, settings: dict[str, str], name: str) -> bool:
-    """Tell whether the server has a database of that name."""
+    """Return whether the server has a database with this name."""
     catalog = {
         "sqlite": "",
         "postgresql": "SELECT count(*) FROM pg_database WHERE datname = ",
@@ -86,7 +86,7 @@ def exists(database: str, settings: dict[str, str], name: str) -> bool:
 
 
 def make(database: str, settings: dict[str, str], name: str, password: str) -> None:
-    """Make a database that belongs to a user of the same name."""
+    """Create a database and a user with the same name, who owns it."""
     if database == "postgresql":
         execute(database, settings, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
         execute(database, settings, f"CREATE DATABASE {name} OWNER {name}")
@@ -97,7 +97,7 @@ def make(database: str, settings: dict[str, str], name: str, password: str) -> N
 
 
 def drop(database: str, settings: dict[str, str], name: str) -> None:
-    """Drop what `make` made, and whoever is connected to it."""
+    """Drop the database and the user, and close their connections."""
     if database == "postgresql":
         execute(database, settings, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         execute(database, settings, f"DROP ROLE IF EXISTS {name}")
@@ -121,7 +121,7 @@ async def _execute_on_postgresql(settings: dict[str, str], statement: str) -> An
 
 
 def main() -> None:
-    """Print the settings of the server that the command line names."""
+    """Print the settings of the server in `sys.argv`."""
     database = sys.argv[1]
     try:
         settings = find(database)

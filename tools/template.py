@@ -1,4 +1,4 @@
-"""The template's folders and choices, and how to render a project and run commands in it."""
+"""The template's folders and choices, and helpers to render projects and run commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary")
 
 
 def render(folder: str, template: Path = TEMPLATE, **answers: str) -> Path:
-    """Render a project of the template, as it is here, into a folder, without the hooks."""
+    """Render the template's work tree into a folder, without hooks; return the project."""
     project = cookiecutter(
         str(template),
         no_input=True,
@@ -31,16 +31,16 @@ def render(folder: str, template: Path = TEMPLATE, **answers: str) -> Path:
 
 
 def files(project: Path) -> Iterator[Path]:
-    """Yield the files of a project, as paths from its top, in order."""
+    """Yield the sorted relative paths of a project's files."""
     for path in sorted(project.rglob("*")):
         if path.is_file():
             yield path.relative_to(project)
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Make the environment of a command in a project: this one's, less what is ours alone.
+    """Return the environment for a command in a project, without this process's own settings.
 
-    Python keeps what it has compiled, as it does by default: else each start takes twice as long.
+    PYTHONDONTWRITEBYTECODE is dropped too: without caches, each start takes twice as long.
     """
     ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONT", "UVICORN_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -48,10 +48,10 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(command: list[str] | str, folder: Path, **variables: str) -> str:
-    """Run a command, a string in a shell, and return what it prints.
+    """Run a command, or a string in a shell, and return its output.
 
     Raises:
-        AssertionError: it fails; with the command and what it printed.
+        AssertionError: the command failed. The message has the command and its output.
     """
     result = subprocess.run(
         command,
@@ -70,9 +70,9 @@ def run(command: list[str] | str, folder: Path, **variables: str) -> str:
 
 
 def failure(command: list[str] | str, folder: Path, code: int | None, output: str) -> str:
-    """Tell of a command that failed."""
+    """Describe a failed command."""
     shown = command if isinstance(command, str) else " ".join(command)
-    return f"{shown!r} in {folder} ended with {code}:\n{output}"
+    return f"{shown!r} in {folder} exited with {code}:\n{output}"
 
 
 def git(folder: Path, *arguments: str) -> str:

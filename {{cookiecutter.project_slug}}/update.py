@@ -2,10 +2,10 @@
 # requires-python = ">=3.11"
 # dependencies = ["cookiecutter>=2.7,<3"]
 # ///
-"""Update this project from its template: `uv run update.py`. The README says more.
+"""Update this project from its template: `uv run update.py`. README.md describes the options.
 
-cookiecutter renders the template twice: as this project last saw it, and as it is now. git merges
-the difference like a branch, in a temporary work tree. Only the finished merge reaches the project.
+cookiecutter renders two versions of the template: the recorded one and the new one. git merges the
+difference like a branch, in a temporary work tree. Only the finished merge reaches the project.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent
-#: Names the template, its commit and the answers, in cruft's format.
+#: The record of the template, its commit and the answers, in cruft's format.
 RECORD = ".cruft.json"
-#: Tells the template's hooks that an update runs them: they then give a new owner no advice.
+#: Tells the template's hooks that this is an update, so they print no first steps.
 UPDATING = "PYNEST_ASYNC_UPDATE"
 #: The template's branches in its clone.
 BRANCH = "refs/remotes/origin/"
-#: A commit that only records a release changes nothing else.
+#: A release commit only changes these files.
 RELEASE_FILES = {"CHANGELOG.md", "pyproject.toml", "releases.json"}
 
-#: The user's own settings must not change how git merges.
+#: Override user settings that change how git merges.
 MERGE = ["-c", "merge.directoryRenames=false", "-c", "merge.renames=true", "-c", "rerere.enabled=0"]
 #: Rendered files have LF, which `core.safecrlf` would reject in a repository with CRLF.
 LENIENT = ["-c", "core.safecrlf=false"]
 AUTHOR = {
     f"GIT_{role}_{key}": "template" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
 }
-#: A git hook or `git rebase --exec` sets these; they would redirect every git command.
+#: Git hooks and `git rebase --exec` set these variables, which would redirect every git command.
 REDIRECTING = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
-#: Seconds to wait for `index.lock`: an editor's own `git status` holds it for a moment.
+#: Seconds to wait for `index.lock`, which an editor's `git status` holds for a moment.
 LOCK_TIMEOUT = 1.0
 
-#: The kinds of changed files, with their titles in the report. The first three need the user.
+#: The kinds of changed files that the user has to resolve, with their headings in the report.
 LEFT_TO_DO = {
-    "conflict": "Conflicts. Choose between `<<<<<<<` and `>>>>>>>`, then `git add` the file:",
+    "conflict": "Conflicts. Edit the lines from `<<<<<<<` to `>>>>>>>`, then `git add` the file:",
     "renamed": (
         "Renamed by you and by the template. `git add` the file to keep, `git rm` the others:"
     ),
@@ -72,12 +72,12 @@ KINDS = LEFT_TO_DO | {
 #: ancestor's file, 2 the user's, 3 the template's. Any other combination is a conflict.
 STAGES = {"12": "kept", "13": "dropped", "1": "renamed", "2": "renamed", "3": "renamed"}
 
-#: The files of each kind, as paths from the top of the repository.
+#: The files of each kind, relative to the top of the repository.
 Outcome = dict[str, list[str]]
 
 
 class RejectedError(Exception):
-    """An update that is impossible. The message is one line: the problem, the value, the fix."""
+    """The update is impossible. The message is one line with the problem, the value and the fix."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Template:
     releases: dict[str, str]
 
     def find(self, *names: str) -> str | None:
-        """Find the commit of the first name that git knows."""
+        """Return the commit of the first name that exists, or None."""
         for name in names:
             with contextlib.suppress(RejectedError):
                 commit = name + "^{commit}"
@@ -101,7 +101,7 @@ class Template:
         return None
 
     def contains(self, commit: str, earlier: str) -> bool:
-        """Tell whether the history of a commit has an earlier one, or is that commit."""
+        """Return whether a commit is `earlier` or descends from it."""
         try:
             git("merge-base", "--is-ancestor", earlier, commit, cwd=self.clone)
         except RejectedError:
@@ -109,13 +109,13 @@ class Template:
         return True
 
     def are_equal(self, commit: str, other: str) -> bool:
-        """Tell whether two commits differ in nothing but the record of a release."""
+        """Return whether two commits only differ in the record of a release."""
         inside = ("--", self.inside or ".")
         names = listed("diff", "--name-only", "-z", commit, other, *inside, cwd=self.clone)
         return {name.removeprefix(f"{self.inside}/") for name in names} <= RELEASE_FILES
 
     def read(self, commit: str, name: str) -> str:
-        """Read a file of a commit. A missing file is empty."""
+        """Read a file of a commit. A missing file reads as an empty string."""
         path = f"{self.inside}/{name}" if self.inside else name
         try:
             return git("show", f"{commit}:{path}", cwd=self.clone)
@@ -123,7 +123,7 @@ class Template:
             return ""
 
     def describe(self, commit: str) -> str:
-        """Name a commit by its version, such as "0.2.0 + 3 commits (`1a2b3c4`)"."""
+        """Describe a commit by its version, such as "0.2.0 + 3 commits (`1a2b3c4`)"."""
         for version, released in reversed(self.releases.items()):
             if self.contains(commit, released):
                 if self.are_equal(released, commit):
@@ -133,7 +133,7 @@ class Template:
         return f"`{commit[:7]}`"
 
     def upgrade_notes(self, old: str, new: str) -> str:
-        """Collect the upgrade notes between two commits from the CHANGELOG, in Markdown."""
+        """Return the upgrade notes between two commits from the CHANGELOG, in Markdown."""
         latest = self._notes(self.head)
         found = {
             version: latest.get(version, "")
@@ -141,7 +141,7 @@ class Template:
             if self.contains(new, commit) and not self.contains(old, commit)
         }
         found |= {"Not released yet": self._unreleased(new)}
-        # A project that follows a branch has seen some notes before their release.
+        # A project that follows a branch got some notes before their release. Don't repeat them.
         first = next(iter(found))
         seen = {item.strip() for item in split_notes(self._unreleased(old))}
         items = [item for item in split_notes(found[first]) if item.strip() not in seen]
@@ -150,12 +150,12 @@ class Template:
         return "".join(["## Upgrade notes\n\n", *reversed(sections)]) if sections else ""
 
     def _unreleased(self, commit: str) -> str:
-        """Read the upgrade notes above the last release that a commit has."""
+        """Return the upgrade notes in a commit that were not released yet."""
         released = any(self.are_equal(each, commit) for each in self.releases.values())
         return "" if released else self._notes(commit).get("Unreleased", "")
 
     def _notes(self, commit: str) -> dict[str, str]:
-        """Read the upgrade notes of each version in a commit's CHANGELOG."""
+        """Return the upgrade notes of each version in a commit's CHANGELOG."""
         text = self.read(commit, "CHANGELOG.md")
         parts = re.findall(r"^## \[(.+?)\](.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
         notes = r"^### Upgrade notes\n(.*?)(?=^### |\Z)"
@@ -167,18 +167,18 @@ class Template:
 
 
 def split_notes(text: str) -> list[str]:
-    """Split Markdown into paragraphs and list items; joined by line breaks, they are the text."""
+    """Split Markdown into paragraphs and list items, which line breaks join again."""
     return re.split(r"\n(?=\n|- )", text)
 
 
 @dataclass(frozen=True)
 class Update:
-    """The changes that the template brings, and their origin."""
+    """The changes of an update, and their origin."""
 
     #: The project's last commit.
     base: str
-    #: Two commits on no branch: `base` with the template's old files in place of the project's
-    #: files, and with its new ones.
+    #: Two commits without a branch. They are `base`, but with the template's old files and with its
+    #: new files instead of the project's files.
     old: str
     new: str
     #: The contents of `.cruft.json` before and after.
@@ -192,17 +192,17 @@ class Update:
 
     @property
     def names(self) -> list[str]:
-        """The files that differ between the two commits, from the top of the repository."""
+        """The files that differ between the commits, relative to the top of the repository."""
         return listed("diff", "--no-renames", "--name-only", "-z", self.old, self.new)
 
     @property
     def is_empty(self) -> bool:
-        """Whether the project already has everything."""
+        """Whether the project is already up to date."""
         recorded = answers_of(self.before).items()
         return not self.names and recorded >= self.answers.items()
 
     def __str__(self) -> str:
-        """Name the template, the versions and the options."""
+        """Describe the update by its template, versions and options."""
         template = re.sub("//[^/@]*@", "//", self.before["template"])  # hides a password
         answers = "".join(f", `{name}={value}`" for name, value in self.answers.items())
         return f"{template}, {' to '.join(dict.fromkeys(self.versions))}{answers}"
@@ -210,14 +210,14 @@ class Update:
 
 @dataclass(frozen=True)
 class Merged:
-    """A finished merge, which is not in the project yet."""
+    """A finished merge that was not applied to the project yet."""
 
     base: str
     outcome: Outcome
-    #: The files to change, and those of them that are new, from the top of the repository.
+    #: The files to change, and the new files among them, relative to the top of the repository.
     names: list[str]
     added: list[str]
-    #: The entries of these and of conflicting files in the index, for `git update-index`.
+    #: The index entries of these and of conflicting files, for `git update-index`.
     before: list[str]
     after: list[str]
 
@@ -242,23 +242,23 @@ def main() -> int:
         "options",
         nargs="*",
         metavar="option=value",
-        help="change an option of the template, such as database=postgresql; choose the target with "
+        help="change a template option, such as database=postgresql; choose the target with "
         "to=VERSION, to=BRANCH or to=COMMIT",
     )
     modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--check", action="store_true", help="only say whether there is an update")
-    modes.add_argument("--diff", action="store_true", help="only show what would change")
+    modes.add_argument("--check", action="store_true", help="only check for an update")
+    modes.add_argument("--diff", action="store_true", help="only show the changes")
     given = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            # cookiecutter leaves rendered hooks in the temporary folder.
+            # cookiecutter leaves rendered hooks in the temporary folder; delete them too.
             tempfile.tempdir = folder
             return run(given, Path(folder).resolve())
     except RejectedError as error:
         sys.exit(str(error))
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        sys.exit(f"{reason}; nothing is changed")
+        sys.exit(f"{reason}; nothing was changed")
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
@@ -266,7 +266,7 @@ def main() -> int:
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:
-    """Check for an update, show it or make it; return the exit code.
+    """Check for an update, show it or apply it, and return the exit code.
 
     Raises:
         RejectedError: the update is impossible; the project is unchanged.
@@ -282,7 +282,8 @@ def run(given: argparse.Namespace, folder: Path) -> int:
         tell("Up to date with the template.")
         return 0
     if given.check:
-        tell(f"There is an update of {len(update.names)} files ({update}): `uv run update.py`")
+        files = f"{len(update.names)} file{'s'[: len(update.names) != 1]}"
+        tell(f"An update changes {files} ({update}). Apply it with `uv run update.py`.")
         return 1
     with worktree(folder / "tree", base) as tree:
         merged = merge(update, tree)
@@ -291,20 +292,20 @@ def run(given: argparse.Namespace, folder: Path) -> int:
         else:
             apply(merged, tree, top)
     if given.diff:
-        tell(f"An update would change this ({update}).\n\n{update.notes}{merged.report}")
+        tell(f"An update would make these changes ({update}).\n\n{update.notes}{merged.report}")
     else:
         tell(f"Updated from the template ({update}).\n\n{update.notes}{merged.report}\n")
         if "pyproject.toml" in {Path(name).name for name in merged.names}:
             tell("If dependencies changed, pin them in `requirements.txt` with `make lock`.")
         tell(
-            "Review it with `git diff HEAD`, test and commit it. `git reset --hard` takes it back, "
-            "with every edit that isn't committed."
+            "Review the update with `git diff HEAD`, run the tests and commit it. "
+            "`git reset --hard` undoes it, together with all other uncommitted changes."
         )
     return int(not LEFT_TO_DO.keys().isdisjoint(merged.outcome))
 
 
 def tell(text: str) -> None:
-    """Print text in UTF-8, even if the terminal's encoding is another."""
+    """Print text in UTF-8, even if the terminal has another encoding."""
     sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
 
@@ -313,7 +314,7 @@ def git(*arguments: str | Path, cwd: Path = PROJECT, stdin: str = "", **variable
     """Run git and return its output.
 
     Raises:
-        RejectedError: git is missing or fails; with the reason that it prints.
+        RejectedError: git is missing or fails; the message is git's reason.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in REDIRECTING}
     try:
@@ -335,7 +336,7 @@ def git(*arguments: str | Path, cwd: Path = PROJECT, stdin: str = "", **variable
 
 
 def listed(*arguments: str | Path, cwd: Path = PROJECT) -> list[str]:
-    """Run git and return the items that it prints with `-z`."""
+    """Run git with `-z` among its arguments, and return the items that it prints."""
     return git(*arguments, cwd=cwd).split("\0")[:-1]
 
 
@@ -369,12 +370,12 @@ def read_record() -> dict[str, Any]:
     except FileNotFoundError:
         raise RejectedError(
             f"{RECORD} is missing, so the template is unknown; create it with `uvx --with "
-            "'typer<0.26' cruft link TEMPLATE --checkout COMMIT`, with the commit that the project "
-            "was made from"
+            "'typer<0.26' cruft link TEMPLATE --checkout COMMIT`, using the template commit that "
+            "the project was generated from"
         ) from None
     except (ValueError, LookupError, TypeError, AttributeError):
         pass
-    raise RejectedError(f"{RECORD} is broken; restore a good one that `git log {RECORD}` lists")
+    raise RejectedError(f"{RECORD} is broken; restore an earlier version from `git log {RECORD}`")
 
 
 def answers_of(record: dict[str, Any]) -> dict[str, Any]:
@@ -404,11 +405,11 @@ def reject_changes(base: str) -> None:
         RejectedError: a file is not committed, or there is a newer commit.
     """
     if git("rev-parse", "--verify", "HEAD").strip() != base:
-        raise RejectedError("there is a new commit since the update began; update again")
+        raise RejectedError("HEAD has moved since the update began; run the update again")
     changes = listed("status", "--porcelain", "--untracked-files=normal", "--no-renames", "-z")
     if changes:
         raise RejectedError(
-            f"{changes[0][3:]} is not committed; commit it, or put it aside with "
+            f"{changes[0][3:]} is not committed; commit it, or stash it with "
             "`git stash --include-untracked`"
         )
 
@@ -416,17 +417,17 @@ def reject_changes(base: str) -> None:
 def prepare(
     base: str, record: dict[str, Any], target: str | None, options: dict[str, str], folder: Path
 ) -> Update | None:
-    """Render the old and the new template into commits of the project's repository.
+    """Render the old and the new template into commits in the project's repository.
 
     Args:
         base: the project's last commit.
         record: the contents of `.cruft.json`.
-        target: a version, branch or commit, if one was given.
-        options: the options that were given.
+        target: the given version, branch or commit, if any.
+        options: the given options.
         folder: a folder for temporary files.
 
     Returns:
-        The update. None if neither the commit nor an option changes.
+        The update, or None if neither the commit nor an option changes.
 
     Raises:
         RejectedError: an option or the record does not fit the template, or git cannot clone it.
@@ -435,8 +436,8 @@ def prepare(
     old = template.find(record["commit"])
     if not old:
         raise RejectedError(
-            f"the template has no commit {record['commit']} any more; set `commit` in {RECORD} to "
-            "the commit of the last update"
+            f"the template has no commit {record['commit']}; set `commit` in {RECORD} to the "
+            "commit of the last update"
         )
     new = choose(template, old, record.get("checkout"), target)
     try:
@@ -456,7 +457,7 @@ def prepare(
     checkout = record.get("checkout")
     after = record | {
         "commit": new,
-        # A tag or a commit here is only the project's first version.
+        # Forget a tag or a commit, which only chose the project's first version.
         "checkout": checkout if checkout and template.find(f"{BRANCH}{checkout}") else None,
         "context": {"cookiecutter": context},
     }
@@ -484,8 +485,8 @@ def clone(record: dict[str, Any], folder: Path) -> Template:
         git("clone", "--quiet", *autocrlf, "--", record["template"], folder)
     except RejectedError as error:
         raise RejectedError(
-            f"git cannot clone the template ({error}); check `template` in {RECORD}, and that you "
-            "may read it"
+            f"git cannot clone the template ({error}); check `template` in {RECORD} and your "
+            "access to it"
         ) from None
     head = git("rev-parse", "HEAD", cwd=folder).strip()
     template = Template(folder, (record.get("directory") or "").strip("/"), head, {})
@@ -515,18 +516,18 @@ def choose(template: Template, current: str, checkout: str | None, target: str |
         return current
     raise RejectedError(
         f"invalid to={target}: it is older than {template.describe(current)}, which this project "
-        "has; choose a later one, or leave out `to=`"
+        "has; choose a newer one, or omit `to=`"
     )
 
 
 def follow(template: Template, checkout: str | None) -> str:
     """Find the newest commit of the branch that the project follows.
 
-    A tag or a commit as `checkout` is only the project's first version. Nothing newer is on it, so
-    the project follows the default branch.
+    If `checkout` is a tag or a commit, it only chose the project's first version. The project then
+    follows the default branch.
 
     Raises:
-        RejectedError: the branch is gone.
+        RejectedError: the branch no longer exists.
     """
     if not checkout:
         return template.head
@@ -536,14 +537,14 @@ def follow(template: Template, checkout: str | None) -> str:
         return template.head
     raise RejectedError(
         f"the template has no branch {checkout!r}, which `checkout` in {RECORD} names; set it to "
-        "null, or to a branch"
+        "another branch, or to null for the default branch"
     )
 
 
 def find_target(template: Template, name: str) -> str | None:
     """Find the commit of a version, branch, tag or commit."""
     if not re.fullmatch(r"[\w./+#@-]+", name) or ".." in name:
-        return None  # git would take it for an expression
+        return None  # git would parse it as an expression
     version = template.releases.get(name.removeprefix("v"))
     names = [version] if version else []
     names += [f"{BRANCH}{name}", f"refs/tags/{name}", f"refs/tags/v{name}"]
@@ -560,10 +561,10 @@ def branches(template: Template) -> list[str]:
 
 
 def check_answers(answers: dict[str, Any], given: dict[str, str], known: dict[str, Any]) -> None:
-    """Check that the template has the given options, and all choices of the answers.
+    """Check that the template has the given options and the chosen values.
 
     Raises:
-        RejectedError: it lacks one.
+        RejectedError: an option or a value doesn't exist.
     """
     public = [name for name in known if not name.startswith("_")]
     for name in given:
@@ -583,17 +584,17 @@ def render(template: Template, record: dict[str, Any], commit: str, folder: Path
 
     Args:
         template: the clone; the commit is checked out.
-        record: its answers are used, but none of the template's private variables.
+        record: the record with the answers; the template's private variables in it are ignored.
         commit: the commit to render.
-        folder: the folder for the project's files; it does not exist yet.
+        folder: the folder for the project's files, which must not exist yet.
 
     Returns:
-        The context, private variables included.
+        The context, including private variables.
 
     Raises:
-        RejectedError: the template cannot be rendered; with a hook's own reason.
+        RejectedError: the template can't be rendered; the message has a hook's own reason.
     """
-    # Imported lazily: a rejection needs none of it, and cookiecutter is slow to import.
+    # Imported lazily: cookiecutter takes long to import, and most rejections come before.
     from cookiecutter.exceptions import CookiecutterException, FailedHookException  # noqa: PLC0415
     from cookiecutter.main import cookiecutter  # noqa: PLC0415
     from jinja2 import TemplateError  # noqa: PLC0415
@@ -601,8 +602,8 @@ def render(template: Template, record: dict[str, Any], commit: str, folder: Path
     git("checkout", "--quiet", "--force", "--detach", commit, cwd=template.clone)
     source = template.clone / template.inside
     work = Path(tempfile.mkdtemp())
-    # The user's ~/.cookiecutterrc must not set a new option. cookiecutter writes the context of
-    # each run into the replay folder.
+    # Ignore the user's ~/.cookiecutterrc, which could answer new options. cookiecutter writes the
+    # context of each run into the replay folder.
     config = {"default_context": {}, "replay_dir": str(work), "cookiecutters_dir": str(work)}
     (work / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
     answers = {name: value for name, value in answers_of(record).items() if name[:1] != "_"}
@@ -625,7 +626,7 @@ def render(template: Template, record: dict[str, Any], commit: str, folder: Path
                 f"the template cannot be rendered: {reason.splitlines()[0]}"
             ) from None
     project = Path(rendered)
-    # The hook wrote a record of this temporary clone.
+    # The hook recorded the temporary clone, so delete that record.
     (project / RECORD).unlink(missing_ok=True)
     remove_skipped(project, record)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -638,9 +639,9 @@ def render(template: Template, record: dict[str, Any], commit: str, folder: Path
 
 
 def remove_skipped(folder: Path, record: dict[str, Any]) -> None:
-    """Remove the paths that the project's owner keeps from updates, as cruft does.
+    """Remove the paths that updates skip, like cruft.
 
-    They are listed in pyproject.toml, under [tool.cruft] in `skip`, or in the record's `skip`.
+    They are listed in `skip` under [tool.cruft] in pyproject.toml, or in `skip` of the record.
 
     Raises:
         RejectedError: pyproject.toml is broken.
@@ -651,7 +652,7 @@ def remove_skipped(folder: Path, record: dict[str, Any]) -> None:
     except FileNotFoundError:
         skip = []
     except (ValueError, AttributeError) as error:
-        raise RejectedError(f"pyproject.toml is broken ({error})") from None
+        raise RejectedError(f"pyproject.toml is broken ({error}); fix it") from None
     for pattern in skip if isinstance(skip, list) else [skip]:
         if pattern is skip or not isinstance(pattern, str) or Path(pattern).is_absolute():
             raise RejectedError(
@@ -670,7 +671,7 @@ def remove_skipped(folder: Path, record: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def hooks_printing_to(file: int) -> Iterator[None]:
-    """Redirect the output of the template's hooks to a file, and tell them about the update."""
+    """Redirect the output of the template's hooks to a file, and tell them that it's an update."""
     sys.stdout.flush()
     kept = {stream: os.dup(stream) for stream in (1, 2)}
     for stream in kept:
@@ -686,16 +687,16 @@ def hooks_printing_to(file: int) -> Iterator[None]:
 
 
 def snapshot(base: str, tree: Path, prefix: str, *parent: str) -> str:
-    """Commit the project's last commit, with a folder's files in place of the project's.
+    """Create a commit that equals `base`, but with a folder's files instead of the project's.
 
     Args:
-        base: the last commit.
-        tree: the folder, with the project at its place in the repository.
-        prefix: that place.
-        parent: an option of `git commit-tree`.
+        base: the project's last commit.
+        tree: the folder. The project has the same path in it as in the repository.
+        prefix: that path.
+        parent: options for `git commit-tree` that name a parent, if any.
 
     Returns:
-        The commit, which is on no branch.
+        The commit, which is not on a branch.
     """
     place = {
         "GIT_DIR": git("rev-parse", "--absolute-git-dir").rstrip("\n"),
@@ -716,7 +717,7 @@ def worktree(folder: Path, base: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        # A folder that cannot be removed does not make the update fail.
+        # If the folder can't be removed, the update must not fail.
         with contextlib.suppress(RejectedError):
             git("worktree", "remove", "--force", folder)
 
@@ -748,7 +749,7 @@ def merge(update: Update, tree: Path) -> Merged:
         outcome.setdefault(kind, []).append(name)
 
     record = tree / git("rev-parse", "--show-prefix").rstrip("\n") / RECORD
-    # In ASCII: cruft reads it with the system's encoding.
+    # ASCII only, because cruft reads the record with the system's encoding.
     record.write_bytes(f"{json.dumps(update.after, indent=2)}\n".encode("ascii"))
     git(*LENIENT, "add", "--force", "--", record, cwd=tree)
     git(*LENIENT, "add", "--update", cwd=tree)
@@ -774,13 +775,13 @@ def merge(update: Update, tree: Path) -> Merged:
 
 
 def apply(merged: Merged, tree: Path, top: Path) -> None:
-    """Put a merge into the project's files and index, completely or not at all.
+    """Apply a merge to the project's files and index, completely or not at all.
 
-    An editor may save a file at any moment, so no step overwrites one. An old file is moved aside,
-    then compared with the file that was merged. A new file is created exclusively.
+    An editor may save a file at any moment, so no step overwrites a file. Each old file is moved
+    aside and then compared with the file that was merged. Each new file is created exclusively.
 
     Raises:
-        RejectedError: a file was saved meanwhile, or is in the way; it stays as it is.
+        RejectedError: a file was saved during the update, or is in the way; it is kept.
     """
     targets = {top / name: tree / name for name in merged.names}
     seen = {target: read_state(target) for target in targets}
@@ -822,13 +823,13 @@ def apply(merged: Merged, tree: Path, top: Path) -> None:
 
 @contextlib.contextmanager
 def rejected_if_saved(target: Path, top: Path) -> Iterator[None]:
-    """Reject the update if a file has appeared, has changed or is gone."""
+    """Reject the update if a file was created, changed or deleted."""
     try:
         yield
     except (FileExistsError, FileNotFoundError):
         raise RejectedError(
-            f"{target.relative_to(top).as_posix()} was saved during the update, which is undone; "
-            "commit the file and update again"
+            f"{target.relative_to(top).as_posix()} was saved during the update, which was undone; "
+            "commit the file and run the update again"
         ) from None
 
 
@@ -836,36 +837,36 @@ def reject_hidden(names: list[str], top: Path) -> None:
     """Check that git does not hide changes to the files that an update changes.
 
     Raises:
-        RejectedError: a file has one of git's two marks for that.
+        RejectedError: a file is marked as skip-worktree or assume-unchanged.
     """
     for entry in listed("ls-files", "-v", "-z", "--", *names, cwd=top):
         mark, _, name = entry.partition(" ")
         if mark == "S" or mark.islower():
             raise RejectedError(
-                f"git does not look for changes to {name}; end that with `git update-index "
-                f"--no-skip-worktree --no-assume-unchanged {name}`, and commit them"
+                f"git ignores changes to {name}; run `git update-index --no-skip-worktree "
+                f"--no-assume-unchanged {name}` and commit the changes"
             )
 
 
 def reject_obstacles(merged: Merged, top: Path) -> None:
-    """Check that there is nothing at the places of the new files that git does not track.
+    """Check that no untracked file or link is in the way of a new file.
 
     Raises:
-        RejectedError: there is a file, or a link in place of a folder.
+        RejectedError: there is a file, or a link instead of a folder.
     """
     for name in merged.added:
         target = top / name
         found = [target] if os.path.lexists(target) else []
         for folder in target.parents[: len(Path(name).parents) - 1]:
-            # A file that the update deletes gives its place to a folder.
+            # The update may replace a file with a folder.
             deleted = folder.relative_to(top).as_posix() in merged.names
             if (folder.is_symlink() or folder.is_file()) and not deleted:
                 found.append(folder)
         for path in found:
             raise RejectedError(
                 f"{path.relative_to(top).as_posix()} is in the way of the template's {name}, and "
-                "git does not track it; move it, or list it in pyproject.toml, under [tool.cruft] "
-                "in skip"
+                "git does not track it; move it, or add it to `skip` under [tool.cruft] in "
+                "pyproject.toml"
             )
 
 
@@ -873,7 +874,7 @@ def stage(entries: list[str], top: Path) -> None:
     """Write entries to the index.
 
     Raises:
-        RejectedError: git cannot write it, even after some time.
+        RejectedError: git can't write the index within `LOCK_TIMEOUT`.
     """
     end = time.monotonic() + LOCK_TIMEOUT
     while True:
@@ -889,7 +890,7 @@ def stage(entries: list[str], top: Path) -> None:
 
 
 def read_state(path: Path) -> tuple[int, bytes] | None:
-    """Read a file's mode and content, or a link's target. A missing file is None."""
+    """Return a file's mode and content, or a link's mode and target, or None if it is missing."""
     try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
@@ -900,17 +901,17 @@ def read_state(path: Path) -> tuple[int, bytes] | None:
 
 
 def expect(path: Path, state: tuple[int, bytes] | None) -> None:
-    """Check that a file has a certain state.
+    """Check that a file still has the given state.
 
     Raises:
-        FileExistsError: it has another one.
+        FileExistsError: the file has changed.
     """
     if read_state(path) != state:
         raise FileExistsError(path)
 
 
 def create(source: Path, target: Path) -> None:
-    """Copy a file or a link. Never overwrite.
+    """Copy a file or a link, without overwriting anything.
 
     Raises:
         FileExistsError: the target exists.
@@ -929,11 +930,11 @@ def create(source: Path, target: Path) -> None:
 
 
 def take_back(aside: dict[Path, Path], created: dict[Path, Path], top: Path) -> None:
-    """Undo the update's own changes to files, and nobody else's.
+    """Undo the update's changes to files, but keep files that were saved since.
 
     Args:
-        aside: the old files that stand aside, by their places.
-        created: the sources of the new files, by their places.
+        aside: the old files that were moved aside, by their original paths.
+        created: the sources of the new files, by their paths.
         top: the top of the repository.
     """
     for target, source in created.items():
@@ -958,7 +959,7 @@ def restore(kept: Path, target: Path) -> None:
 
 
 def prune(target: Path, top: Path) -> None:
-    """Remove the folders that a deleted file leaves empty."""
+    """Remove folders that are empty after a file was deleted."""
     for folder in target.parents:
         if folder == top or os.path.lexists(target):
             return
@@ -969,6 +970,6 @@ def prune(target: Path, top: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Like Ctrl-C, a request to stop must not leave an update half done.
+    # Treat SIGTERM like Ctrl-C: an interrupted update is undone.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

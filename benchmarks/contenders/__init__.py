@@ -1,4 +1,4 @@
-"""The contenders: the apps that are compared, and how each is written, installed and started."""
+"""The contenders: write, install and start the compared apps."""
 
 import shutil
 import subprocess
@@ -17,25 +17,25 @@ PYTHON = VENV / "bin" / "python"
 #: The contenders' names in the tables. Rendered projects have the names of their session styles.
 STYLES = SESSION_STYLES
 CLI, HANDWRITTEN, BARE = "PyNest's CLI", "hand-written", "bare driver"
-#: Added to the names of the styles of another checkout.
+#: The suffix of the style names of another checkout.
 BEFORE = "before"
 
 
 class MeasurementError(Exception):
-    """A contender can't be measured; the message says why."""
+    """A contender can't be measured. The message has the reason."""
 
 
 class Patch(NamedTuple):
-    """An exact change of one file."""
+    """A replacement of exact text in one file."""
 
     path: str
     old: str
     new: str
 
 
-#: Changes without which the application of PyNest's CLI doesn't start.
+#: Changes that the application of PyNest's CLI needs to start.
 CLI_PATCHES = {
-    # SQLAlchemy rejects a MySQL table whose text has no length.
+    # On MySQL, SQLAlchemy rejects a String without a length.
     "mysql": [
         Patch(
             "src/examples/examples_entity.py", "mapped_column(String,", "mapped_column(String(100),"
@@ -49,16 +49,16 @@ class Contender:
     """An app to be measured."""
 
     name: str
-    #: The command that serves it, without the port.
+    #: The command that starts it, without the port.
     command: list[str]
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
-    #: A path that answers 200 as soon as the app serves.
+    #: A path that returns 200 when the app is ready.
     first: str = "/health/live"
 
 
 def prepare() -> None:
-    """Create the environment that all contenders share, with the projects' pinned versions."""
+    """Create the contenders' shared environment, with the projects' pinned versions."""
     requirements = [
         str(render_over(BUILD / f"pins-{database}", database=database) / "requirements.txt")
         for database in DATABASES
@@ -72,7 +72,7 @@ def prepare() -> None:
 
 
 def versions() -> list[str]:
-    """Return the packages that serve, with their versions."""
+    """Return the main packages with their versions."""
     names = ["pynest-api", "fastapi", "starlette", "pydantic", "sqlalchemy", "structlog"]
     names += ["uvicorn", "uvloop", "httptools", "aiosqlite", "asyncpg", "aiomysql"]
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
@@ -85,7 +85,7 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
 
     Args:
         database: `sqlite`, `postgresql` or `mysql`.
-        other: another checkout of the template, whose projects are measured too.
+        other: another checkout of the template. Its projects are measured too.
     """
     templates = {"": TEMPLATE} | ({f" {BEFORE}": other} if other else {})
     rendered = [
@@ -121,17 +121,17 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
 
 
 def render_over(folder: Path, template: Path = TEMPLATE, **answers: str) -> Path:
-    """Render a project into a folder, and replace the folder's content."""
+    """Render a project into a folder. The folder's content is replaced."""
     shutil.rmtree(folder, ignore_errors=True)
     return render(str(folder), template, **answers)
 
 
 def generate_by_cli(database: str, folder: Path) -> Path:
-    """Generate an application with one resource by PyNest's CLI, and make it start."""
+    """Generate an application with one resource by PyNest's CLI, and apply the fixes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     pynest = str(VENV / "bin" / "pynest")
-    # The CLI keeps the database's kind inside the environment, so these two belong together.
+    # The first command saves the kind of database in the environment for the second one.
     run([pynest, "generate", "application", "-n", "app", "-db", database, "--is-async"], folder)
     run([pynest, "generate", "resource", "-n", "examples"], folder / "app")
     apply_patches(folder / "app", CLI_PATCHES.get(database, []))
@@ -139,17 +139,15 @@ def generate_by_cli(database: str, folder: Path) -> Path:
 
 
 def apply_patches(folder: Path, patches: Iterable[Patch]) -> None:
-    """Change files of a project.
+    """Patch files of a project.
 
     Raises:
-        MeasurementError: an old text isn't in its file, or is there more than once.
+        MeasurementError: an old text isn't in its file exactly once.
     """
     for patch in patches:
         path = folder / patch.path
         text = path.read_text(encoding="utf-8")
         if (count := text.count(patch.old)) != 1:
-            message = (
-                f"{patch.path} has {patch.old!r} {count} times: adapt the patch of the benchmark"
-            )
+            message = f"{patch.path} has {patch.old!r} {count} times, not once: adapt the patch"
             raise MeasurementError(message)
         path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")

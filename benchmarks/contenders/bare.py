@@ -1,6 +1,6 @@
-"""FastAPI on the database's driver alone, with the driver's own pool and without checks.
+"""FastAPI directly on the database's driver, with the driver's pool and without checks.
 
-The variable `DATABASE` selects the driver. The others are those of a rendered project.
+The variable `DATABASE` selects the driver. The other variables are those of a rendered project.
 """
 
 import os
@@ -52,7 +52,7 @@ class SqliteStore:
 
 
 class PostgresqlStore:
-    """asyncpg's pool, which prepares each statement once per connection."""
+    """asyncpg's pool. It prepares each statement once per connection."""
 
     async def open(self) -> None:
         self.pool = await asyncpg.create_pool(

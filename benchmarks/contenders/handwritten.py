@@ -1,6 +1,6 @@
-"""The service as a careful engineer writes it by hand, after FastAPI's and SQLAlchemy's guides.
+"""A service that is carefully written by hand, following FastAPI's and SQLAlchemy's guides.
 
-The variable `DATABASE` selects the driver. The others are those of a rendered project.
+The variable `DATABASE` selects the driver. The other variables are those of a rendered project.
 """
 
 import os
@@ -87,7 +87,7 @@ class ExampleCreate(BaseModel):
 class ExampleUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    # The default is never used: see `exclude_unset`.
+    # The default is never used, because of `exclude_unset`.
     name: Name = ""
 
 

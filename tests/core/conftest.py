@@ -1,4 +1,4 @@
-"""Fixtures for the tests of core, which are laid over a rendered project."""
+"""Fixtures for the tests of core, which run inside a rendered project."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -18,10 +18,10 @@ def _logs_as_configured() -> Iterator[None]:
     configure_logging(settings.log_level, settings.log_format)
 
 
-# Not for the whole session: the tests of the schema need the app's tables alone.
+# Not session-scoped, because other tests need a database with only the app's tables.
 @pytest.fixture(scope="module")
 async def core_app() -> AsyncIterator[FastAPI]:
-    """Run an app that consists of core and `items`, with its tables."""
+    """Run an app with only core and `items`, and create its tables."""
     async with http_server.router.lifespan_context(http_server):
         async with config.engine.begin() as connection:
             await connection.run_sync(CoreItem.metadata.create_all)
@@ -32,7 +32,7 @@ async def core_app() -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def core_client(core_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Talk to that app over HTTP; each test starts with empty tables."""
+    """Send requests to `core_app`. Each test starts with empty tables."""
     transport = httpx.ASGITransport(core_app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -42,7 +42,7 @@ async def core_client(core_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def table() -> AsyncIterator[Table]:
-    """Give the project's app a table that no migration creates."""
+    """Add a table without a migration to the project's metadata."""
     table = Table("core_tables", config.Base.metadata, Column("id", Integer, primary_key=True))
     yield table
     async with config.engine.begin() as connection:

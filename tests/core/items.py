@@ -1,4 +1,4 @@
-"""A module for the tests of core alone: they hold whatever modules the app has."""
+"""A module for the tests of core, so that they don't depend on the app's modules."""
 
 from nest.core import Controller, Delete, Depends, Get, Injectable, Module, Post, PyNestFactory
 from nest.core.decorators.database import async_db_request_handler
@@ -13,7 +13,7 @@ from src.core.models import InputModel
 
 class CoreItem(Base):
     __tablename__ = "core_items"
-    # Not the app's, which has a migration for each table.
+    # Separate metadata: the app's tables must all have a migration.
     metadata = MetaData()
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -28,7 +28,7 @@ class ItemCreate(InputModel):
 
 @Injectable
 class ItemsService:
-    """Two methods get the request's session, the others open their own."""
+    """A service with both session styles: two methods get a session, the others open one."""
 
     @async_db_request_handler
     async def add_item(self, item: ItemCreate, session: AsyncSession) -> int:

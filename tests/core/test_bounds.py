@@ -1,4 +1,4 @@
-"""Bounds that a field adds to a type of the template: they are checked, and documented."""
+"""Bounds that a field adds to one of the template's types are checked and documented."""
 
 import datetime as dt
 from decimal import Decimal as Number
@@ -36,7 +36,7 @@ class Bounded(InputModel):
     since: Annotated[Date, Field(ge=dt.date(2020, 1, 1))] = dt.date(2020, 1, 1)
     until: Date | None = Field(default=None, le=dt.date(2020, 1, 1))
     many: list[Annotated[Integer, Field(ge=1)]] = Field(default=[1], max_length=2)
-    # A field with the name of a bound.
+    # A field that is named like a bound.
     ge: Annotated[Integer, Field(ge=1)] = 1
 
 
@@ -70,7 +70,7 @@ def test_bounds_of_fields_are_checked(name: str, valid: list[Any], invalid: list
             Bounded.model_validate({name: value})
 
 
-#: Keywords of JSON Schema, by field; those with an `anyOf` are nullable.
+#: The JSON Schema keywords of each field. Nullable fields have them inside `anyOf`.
 DOCUMENTED: dict[str, dict[str, Any]] = {
     "annotated": {"minimum": 1, "exclusiveMaximum": 5, "maximum": 2**31 - 1},
     "assigned": {"minimum": 1, "exclusiveMaximum": 5, "maximum": 2**31 - 1},
@@ -100,10 +100,10 @@ def test_bounds_of_fields_are_documented(name: str) -> None:
     assert {key: schema[key] for key in schema.keys() - others} == DOCUMENTED[name]
 
 
-def test_no_bound_has_a_foreign_name() -> None:
+def test_schema_has_no_pydantic_keywords() -> None:
     def keys(schema: Any) -> set[str]:
         if isinstance(schema, dict):
-            # The name of a property is no keyword.
+            # Names of properties are not keywords.
             own = {key for key, value in schema.items() if not isinstance(value, dict)}
             return own.union(*map(keys, schema.values()))
         return set().union(*map(keys, schema)) if isinstance(schema, list) else set()
@@ -113,7 +113,7 @@ def test_no_bound_has_a_foreign_name() -> None:
     assert found.isdisjoint({"ge", "gt", "le", "lt", "multiple_of"})
 
 
-def test_fields_of_one_type_share_no_schema() -> None:
+def test_fields_of_one_type_have_separate_schemas() -> None:
     class Days(InputModel):
         first: Annotated[Date, Field(title="One", description="The first.")]
         last: Date

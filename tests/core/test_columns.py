@@ -26,7 +26,7 @@ from src.core.database.schema import ALEMBIC_INI, set_table_options
 
 CONFIG = Config(ALEMBIC_INI)
 
-#: The types in a migration.
+#: The types in migrations.
 MIGRATED: dict[str, TypeEngine[Any]] = {
     "string": sa.String(length=100),
     "text": sa.Text(),
@@ -40,17 +40,17 @@ MIGRATED: dict[str, TypeEngine[Any]] = {
     "uuid": sa.Uuid(),
     "json": sa.JSON(),
 }
-#: The types in an entity.
+#: The types in entities.
 MAPPED = MIGRATED | {
     "numeric": Numeric(12, 2),
     "date_time": DateTime(),
     "uuid": Uuid(),
     "json": JSON(),
 }
-#: Types that some database can't index.
+#: Types that not every database can index.
 UNINDEXED = {"text", "json"}
 
-#: The type of a key in a migration.
+#: The type of a primary key in migrations.
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 METADATA = sa.MetaData()
@@ -66,7 +66,7 @@ pytestmark = pytest.mark.usefixtures("app")
 
 
 def migrate(connection: sa.Connection) -> None:
-    """Create the table as migrations do, some columns after the others."""
+    """Create the table like migrations: first with some columns, then add the others."""
     operations = Operations(MigrationContext.configure(connection))
     columns: list[sa.Column[Any]] = [sa.Column(name, type_) for name, type_ in MIGRATED.items()]
     operations.create_table("typed", sa.Column("id", KEY, primary_key=True), *columns[:4])
@@ -86,7 +86,7 @@ async def _table(request: pytest.FixtureRequest) -> AsyncIterator[None]:
         await connection.run_sync(METADATA.drop_all)
 
 
-FLOATS = random.Random(1)  # noqa: S311  # the same in each run
+FLOATS = random.Random(1)  # noqa: S311  # a fixed seed
 UTC = dt.UTC
 VALUES: dict[str, list[Any]] = {
     "string": ["\U0001f600" * 100, "\ud7ff\\ '%s\x01"],
@@ -150,7 +150,7 @@ async def test_column_finds_and_orders_values(name: str) -> None:
 
 
 @pytest.mark.usefixtures("_table")
-async def test_time_of_any_zone_returns_as_utc() -> None:
+async def test_datetime_is_returned_in_utc() -> None:
     zone = dt.timezone(dt.timedelta(hours=2))
     async with config.engine.begin() as connection:
         time = dt.datetime(2026, 11, 23, 1, 30, tzinfo=zone)
@@ -161,16 +161,16 @@ async def test_time_of_any_zone_returns_as_utc() -> None:
     assert repr(found.one()) == repr(dt.datetime(2026, 11, 22, 23, 30, tzinfo=UTC))
 
 
-async def test_time_without_zone_is_rejected() -> None:
-    time = dt.datetime(2026, 11, 23)  # noqa: DTZ001  # that is the point
+async def test_datetime_without_time_zone_is_rejected() -> None:
+    time = dt.datetime(2026, 11, 23)  # noqa: DTZ001  # naive on purpose
     async with config.engine.connect() as connection:
         with pytest.raises(StatementError, match="has no time zone"):
             await connection.execute(sa.insert(TABLE).values(date_time=time))
 
 
-async def test_key_of_64_bits_is_never_reused() -> None:
+async def test_64_bit_key_is_never_reused() -> None:
     keys = sa.Table("core_keys", sa.MetaData(), sa.Column("id", Id64, primary_key=True))
-    # As `Base` and the migrations do.
+    # `Base` and the migrations do this for their tables.
     set_table_options(keys)
     async with config.engine.begin() as connection:
         await connection.run_sync(keys.create)
@@ -194,7 +194,7 @@ async def test_sums_are_exact() -> None:
     assert repr(total) == "Decimal('0.30')"
 
 
-def test_number_beyond_15_digits_is_rejected() -> None:
+def test_precision_above_15_digits_is_rejected() -> None:
     with pytest.raises(ValueError, match="15 digits"):
         Numeric(16, 2)
 
@@ -223,7 +223,7 @@ async def test_every_change_of_json_is_stored(old: object, new: object) -> None:
 def describe(
     metadata: sa.MetaData, key: TypeEngine[Any], types: dict[str, TypeEngine[Any]]
 ) -> sa.Table:
-    """Describe a table with each type twice: nullable and unique, and neither but with an index."""
+    """Create a table with two columns per type: one nullable and unique, the other indexed."""
     table = sa.Table("typed", metadata, sa.Column("id", key, primary_key=True))
     for name, type_ in types.items():
         indexed = name not in UNINDEXED
@@ -254,7 +254,7 @@ def _migrated() -> Iterator[None]:
 
 
 def autogenerate() -> tuple[str, str]:
-    """Return the code of a new migration: to upgrade, and to downgrade."""
+    """Return the code of a new migration's upgrade and downgrade."""
     texts = []
 
     def catch(context: MigrationContext, _: object, scripts: list[MigrationScript]) -> None:
@@ -273,9 +273,9 @@ def autogenerate() -> tuple[str, str]:
     return upgrade, downgrade
 
 
-#: The columns of a migration, with their types.
+#: The columns in a migration, with their types.
 COLUMNS = {f"{name}{end}": f"sa.{type_!r}" for name, type_ in MIGRATED.items() for end in ("", "_")}
-#: The type of a key in a migration, and that of a key that the database has.
+#: The type of a primary key in a new migration, and of one that was read from the database.
 NEW_KEY = {"id": "sa.BigInteger().with_variant(sa.Integer(), 'sqlite')"}
 OLD_KEY = {"id": f"sa.{'' if config.engine.dialect.name == 'sqlite' else 'Big'}Integer()"}
 
@@ -289,12 +289,12 @@ def altered(text: str) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("entity")
-def test_migration_names_neutral_types() -> None:
+def test_migration_has_database_neutral_types() -> None:
     assert made(autogenerate()[0]) == NEW_KEY | COLUMNS
 
 
 @pytest.mark.usefixtures("_migrated")
-def test_migration_names_old_types_alike(entity: sa.Table) -> None:
+def test_altered_columns_have_neutral_types(entity: sa.Table) -> None:
     for column in entity.columns:
         column.nullable = not column.nullable and not column.primary_key
     upgrade, downgrade = autogenerate()
@@ -304,7 +304,7 @@ def test_migration_names_old_types_alike(entity: sa.Table) -> None:
 
 
 @pytest.mark.usefixtures("_migrated")
-def test_migration_names_dropped_types_alike() -> None:
+def test_dropped_columns_have_neutral_types() -> None:
     assert made(autogenerate()[1]) == OLD_KEY | COLUMNS
 
 
@@ -328,8 +328,8 @@ for name in sys.argv[1:]:
 """
 
 
-def test_types_need_no_hooks_of_migrations() -> None:
-    """Compile them in a process that has not loaded `migrations/env.py`, unlike this one."""
+def test_types_compile_without_migration_hooks() -> None:
+    """Compile the types in a process that has not loaded the hooks in `migrations/env.py`."""
     on_mysql = "BIGINT | NUMERIC(12, 2) | DATETIME(6) | CHAR(32) | LONGTEXT"
     expected = {
         "sqlite": {"sqlite": "INTEGER | NUMERIC(12, 2) | DATETIME | CHAR(32) | JSON"},

@@ -46,7 +46,7 @@ async def test_shutdown_does_not_wait_forever(
     assert time.monotonic() - start < 1
 
 
-async def test_install_is_setup_app() -> None:
+async def test_install_calls_setup_app() -> None:
     app = FastAPI()
 
     core_module.install(app)
@@ -63,12 +63,12 @@ class DriverError(Exception):
     ("error", "reason"),
     [
         (ConnectionRefusedError(111, "refused"), "refused"),
-        (TimeoutError(), "no answer in time"),
+        (TimeoutError(), "no response in time"),
         (DriverError("no such database"), "no such database"),
     ],
     ids=repr,
 )
-async def test_startup_without_database_names_its_address(
+async def test_startup_error_has_address_and_reason(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     async def fail() -> None:

@@ -1,4 +1,4 @@
-"""Errors of databases, of the real one and of all others."""
+"""Responses to database errors, raised by the real database and simulated for the others."""
 
 import json
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ class CoreStock(Base):
     sku: Mapped[str] = mapped_column(sa.String(50), unique=True)
     name: Mapped[str] = mapped_column(sa.String(50), default="x")
     shelf: Mapped[int | None]
-    # A renamed column: clients know the attribute.
+    # A renamed column: responses must show the attribute's name.
     amount: Mapped[int] = mapped_column("quantity", default=0)
     parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("core_stock.id"))
 
@@ -92,7 +92,7 @@ MISSING = (409, "This refers to something that does not exist.", "This does not 
         ({"parent_id": 2**31 - 1}, MISSING, ["parent_id"]),
     ],
 )
-async def test_violation_names_the_fields(
+async def test_violation_response_lists_the_fields(
     values: dict[str, Any], expected: tuple[int, str, str], fields: list[str]
 ) -> None:
     status, detail, reason = expected
@@ -114,7 +114,7 @@ async def test_deleting_a_referenced_row_is_a_conflict() -> None:
     assert "errors" not in body
 
 
-async def test_missing_value_without_default_is_invalid() -> None:
+async def test_insert_without_required_value_is_422() -> None:
     status, body = await execute(
         sa.text("INSERT INTO core_stock (id, name, quantity) VALUES (9, 'x', 1)")
     )
@@ -122,7 +122,7 @@ async def test_missing_value_without_default_is_invalid() -> None:
     assert (status, body["errors"][0]["location"]) == (422, ["body", "sku"])
 
 
-async def test_number_out_of_range_is_invalid() -> None:
+async def test_number_out_of_range_is_422() -> None:
     values = {"id": 9, "sku": "A-9", "shelf": 2**63}
 
     status, body = await execute(sa.insert(CoreStock).values(values))
@@ -142,7 +142,7 @@ async def test_read_only_database_is_unavailable() -> None:
     assert (await respond(caught.value))[0] == 503
 
 
-async def test_changed_table_is_no_unexpected_error() -> None:
+async def test_stale_prepared_statement_is_503() -> None:
     async with config.get_session() as session:
         select = sa.text("SELECT * FROM core_stock WHERE id = 1")
         await session.execute(select)
@@ -153,14 +153,14 @@ async def test_changed_table_is_no_unexpected_error() -> None:
         try:
             await session.execute(select)
         except sa.exc.DBAPIError as error:
-            # asyncpg's prepared statement is stale; other drivers have none.
+            # Only asyncpg has a prepared statement, which is stale now.
             status, _ = await respond(error)
 
     assert status == 503
 
 
 class DriverError(Exception):
-    """An error with the attributes that drivers give theirs."""
+    """An error with the attributes of drivers' errors."""
 
     def __init__(self, code: str | int) -> None:
         super().__init__(code if isinstance(code, int) else INSIDE, INSIDE)
@@ -213,7 +213,7 @@ async def test_unavailable_database_is_503(code: str | int) -> None:
 @pytest.mark.parametrize(
     ("code", "status"), [(code, status) for status in (409, 422, 500) for code in OWN_CODES[status]]
 )
-async def test_codes_have_statuses(code: str | int, status: int) -> None:
+async def test_error_code_has_its_status(code: str | int, status: int) -> None:
     error = IntegrityError(INSIDE, {"inside": INSIDE}, DriverError(code))
 
     assert (await respond(error))[0] == status
@@ -229,12 +229,12 @@ async def test_codes_have_statuses(code: str | int, status: int) -> None:
         (OSError(113, INSIDE), 503),
         (OperationalError(INSIDE, {}, Exception(INSIDE), connection_invalidated=True), 503),
         (StaleDataError(INSIDE), 409),
-        # The numbers of other errors mean something else.
+        # Arguments of other errors are not MySQL's error codes.
         (KeyError(1062), 500),
         (OverflowError(INSIDE), 500),
         (ValueError("value out of int32 range"), 500),
     ],
     ids=repr,
 )
-async def test_errors_without_codes_have_statuses(error: Exception, status: int) -> None:
+async def test_error_without_code_has_its_status(error: Exception, status: int) -> None:
     assert (await respond(error))[0] == status

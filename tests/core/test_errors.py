@@ -91,9 +91,7 @@ async def test_unexpected_error_is_logged_once(
 
 @pytest.mark.parametrize("name", ["http", "pynest"])
 @pytest.mark.parametrize("path", ["", "service/"])
-async def test_error_raised_on_purpose_is_shown(
-    raising: httpx.AsyncClient, path: str, name: str
-) -> None:
+async def test_http_exception_is_shown(raising: httpx.AsyncClient, path: str, name: str) -> None:
     response = await raising.get(f"/{path}{name}")
 
     assert_problem(response, 403)
@@ -102,14 +100,16 @@ async def test_error_raised_on_purpose_is_shown(
 
 @pytest.mark.parametrize("name", ["own", "derived"])
 @pytest.mark.parametrize("path", ["", "service/"])
-async def test_late_handler_fires(raising: httpx.AsyncClient, path: str, name: str) -> None:
+async def test_handler_added_after_setup_is_called(
+    raising: httpx.AsyncClient, path: str, name: str
+) -> None:
     response = await raising.get(f"/{path}{name}")
 
     assert_problem(response, 402)
     assert response.json()["detail"] == type(RAISED[name]).__name__
 
 
-async def test_problem_error_may_be_500(
+async def test_problem_error_with_500_is_shown(
     raising: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     response = await raising.get("/problem")
@@ -134,7 +134,7 @@ async def test_not_modified_has_no_body(raising: httpx.AsyncClient) -> None:
         ("reserved", 400, {"headers": "x", "title": "Mine", "1": 2}),
     ],
 )
-async def test_any_detail_is_a_problem(
+async def test_unusual_detail_is_a_problem(
     raising: httpx.AsyncClient, name: str, status: int, expected: dict[str, object]
 ) -> None:
     response = await raising.get(f"/{name}")
@@ -143,7 +143,7 @@ async def test_any_detail_is_a_problem(
     assert response.json().items() >= expected.items()
 
 
-async def test_handler_for_exception_comes_last() -> None:
+async def test_handler_for_exception_is_called_last() -> None:
     app = FastAPI()
     setup_app(app, config, settings)
 
@@ -189,12 +189,12 @@ async def test_unknown_path_or_method_is_a_problem(client: httpx.AsyncClient) ->
         assert response.headers["X-Request-ID"]
 
 
-async def test_wrong_method_lists_the_right_ones(core_client: httpx.AsyncClient) -> None:
+async def test_wrong_method_response_lists_allowed_methods(core_client: httpx.AsyncClient) -> None:
     assert (await core_client.put("/items")).headers["Allow"] == "GET, POST"
     assert (await core_client.put("/items/1")).headers["Allow"] == "DELETE, GET"
 
 
-async def test_invalid_body_has_few_errors(core_client: httpx.AsyncClient) -> None:
+async def test_validation_errors_are_limited(core_client: httpx.AsyncClient) -> None:
     response = await core_client.post("/items", json={f"unknown{key}": 0 for key in range(1000)})
 
     assert_problem(response, 422)

@@ -52,7 +52,7 @@ async def test_requests_share_one_check(
     assert pings == 2
 
 
-async def test_cancelled_request_leaves_the_check(
+async def test_cancelled_request_does_not_cancel_check(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "ping", lambda: asyncio.sleep(0.1))
@@ -73,7 +73,7 @@ async def ignore_cancellation() -> None:
 
 @pytest.fixture
 def _short(app: FastAPI) -> Iterator[None]:
-    """Shorten the time limit of the check."""
+    """Shorten the time limit of the readiness check."""
     app.state.settings = settings.model_copy(update={"health_timeout": 0.1})
     yield
     app.state.settings = settings
@@ -81,7 +81,7 @@ def _short(app: FastAPI) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_short")
 @pytest.mark.parametrize("ping", [asyncio.Event().wait, ignore_cancellation])
-async def test_check_has_a_time_limit(
+async def test_readiness_check_time_is_limited(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, ping: object
 ) -> None:
     monkeypatch.setattr(config, "ping", ping)
@@ -98,7 +98,7 @@ async def test_check_has_a_time_limit(
     assert (await client.get("/health/ready")).status_code == 200
 
 
-async def test_service_is_not_ready_when_the_database_fails(
+async def test_service_is_unready_when_database_fails(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse() -> None:

@@ -1,4 +1,4 @@
-"""A serving process leaves SQLAlchemy's own types alone."""
+"""The app doesn't change SQLAlchemy's own types."""
 
 import subprocess
 import sys
@@ -15,5 +15,5 @@ assert JSON().compile(dialect) == "JSON", JSON().compile(dialect)
 """
 
 
-def test_serving_process_changes_no_type_of_sqlalchemy() -> None:
+def test_app_does_not_change_sqlalchemy_types() -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], cwd=Path(__file__).parents[2], check=True)

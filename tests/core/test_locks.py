@@ -1,4 +1,4 @@
-"""Locks: a statement waits for DB_LOCK_TIMEOUT, and a migration for as long as it takes."""
+"""Statements wait for a lock until DB_LOCK_TIMEOUT, and migrations wait without a limit."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from .items import CoreItem
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_statement_waits_for_a_lock_until_the_limit() -> None:
+async def test_statement_waits_for_lock_until_limit() -> None:
     async with config.get_session() as session:
         session.add(CoreItem(name="Ada"))
         await session.commit()
@@ -35,7 +35,7 @@ async def test_statement_waits_for_a_lock_until_the_limit() -> None:
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_migration_has_no_limit_for_locks() -> None:
+async def test_migration_has_no_lock_timeout() -> None:
     async with config.schema_connection() as connection:
         shown = {
             "postgresql": "SHOW lock_timeout",
@@ -47,10 +47,10 @@ async def test_migration_has_no_limit_for_locks() -> None:
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_second_starter_holds_no_transaction() -> None:
-    """CREATE INDEX CONCURRENTLY waits for every open transaction, also one that waits for it."""
+async def test_waiting_startup_holds_no_transaction() -> None:
+    """A transaction would block a CREATE INDEX CONCURRENTLY that another process runs."""
     if config.engine.dialect.name == "sqlite":
-        return  # SQLite: a waiting process has no transaction yet.
+        return  # On SQLite, a waiting process has no transaction yet.
     async with config.schema_connection() as first:
         second = asyncio.create_task(config.create_all())
         await asyncio.sleep(0.5)
@@ -64,9 +64,9 @@ async def test_second_starter_holds_no_transaction() -> None:
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_schema_lock_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wait_for_schema_lock_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     if config.engine.dialect.name == "sqlite":
-        return  # SQLite's own limit, as above.
+        return  # On SQLite, the busy timeout is the limit.
     monkeypatch.setattr("src.core.database.driver.SCHEMA_TIMEOUT", 0.3)
 
     async with config.schema_connection():

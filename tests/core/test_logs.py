@@ -10,11 +10,11 @@ from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from src.core.logs import LogFormat, configure_logging, create_request_logger
 
-SECRET = "kept back"  # noqa: S105  # that is the point
+SECRET = "kept back"  # noqa: S105  # a fake secret
 
 
 @pytest.mark.parametrize("log_format", ["json", "auto"])
-def test_lines_are_json_off_a_terminal(
+def test_log_is_json_without_a_terminal(
     capsys: pytest.CaptureFixture[str], log_format: LogFormat
 ) -> None:
     configure_logging("INFO", log_format)
@@ -60,8 +60,8 @@ def test_lone_surrogate_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().err)["event"] == "\ud800"
 
 
-def test_python_warning_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    # pytest takes the warnings of each test itself.
+def test_python_warning_is_one_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    # pytest captures warnings, so let the log capture them again.
     logging.captureWarnings(capture=False)
     configure_logging("INFO", "json")
 
@@ -72,7 +72,7 @@ def test_python_warning_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there.py:7: UserWarning: Do not" in line["event"]
 
 
-def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_format_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO", "text")
 
     structlog.stdlib.get_logger("app").info("Paid", amount=7)
@@ -106,7 +106,7 @@ async def fail_twice() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-async def test_traceback_is_as_pythons(
+async def test_traceback_equals_pythons_own(
     capsys: pytest.CaptureFixture[str], log_format: LogFormat
 ) -> None:
     async def fail_in_group() -> None:

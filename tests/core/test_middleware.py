@@ -164,7 +164,7 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-async def test_body_has_a_limit(client: httpx.AsyncClient, *, streamed: bool) -> None:
+async def test_body_size_is_limited(client: httpx.AsyncClient, *, streamed: bool) -> None:
     fits = await client.post("/sizes", content=chunks(10) if streamed else b"x" * 10)
     exceeds = await client.post("/sizes", content=chunks(11) if streamed else b"x" * 11)
 
@@ -172,7 +172,7 @@ async def test_body_has_a_limit(client: httpx.AsyncClient, *, streamed: bool) ->
     assert_problem(exceeds, 413)
 
 
-async def test_length_may_start_with_many_zeros(client: httpx.AsyncClient) -> None:
+async def test_content_length_may_have_leading_zeros(client: httpx.AsyncClient) -> None:
     fits, exceeds = [
         await client.post(
             "/sizes", content=b"x" * size, headers={"Content-Length": f"{size:05000}"}
@@ -184,7 +184,7 @@ async def test_length_may_start_with_many_zeros(client: httpx.AsyncClient) -> No
 
 
 @pytest.mark.parametrize("length", ["ten", "-1", "1_0", "+1", "\u0661"])
-async def test_malformed_length_is_a_problem(
+async def test_malformed_content_length_is_a_problem(
     client: httpx.AsyncClient, log: LogCapture, length: str
 ) -> None:
     headers = {b"Content-Length": length.encode()}
@@ -194,13 +194,13 @@ async def test_malformed_length_is_a_problem(
     assert log.entries[0]["status"] == 400
 
 
-async def test_huge_length_is_too_large(client: httpx.AsyncClient) -> None:
+async def test_huge_content_length_is_rejected(client: httpx.AsyncClient) -> None:
     headers = {"Content-Length": "9" * 5000}
 
     assert_problem(await client.post("/sizes", content=b"x", headers=headers), 413)
 
 
-async def test_query_has_a_limit(client: httpx.AsyncClient) -> None:
+async def test_query_parameters_are_limited(client: httpx.AsyncClient) -> None:
     fits = await client.get("/sleeps/0?" + "&".join(["x"] * 1000))
     exceeds = await client.get("/sleeps/0?" + "&".join(["x"] * 1001))
 
@@ -209,7 +209,7 @@ async def test_query_has_a_limit(client: httpx.AsyncClient) -> None:
     assert exceeds.headers["X-Request-ID"]
 
 
-async def test_request_has_a_time_limit(client: httpx.AsyncClient, log: LogCapture) -> None:
+async def test_request_time_is_limited(client: httpx.AsyncClient, log: LogCapture) -> None:
     assert (await client.get("/sleeps/0.05")).status_code == 200
 
     response = await client.get("/sleeps/60")
@@ -255,7 +255,7 @@ async def test_started_response_has_no_time_limit(client: httpx.AsyncClient) -> 
 async def test_broken_response_is_logged(
     client: httpx.AsyncClient, log: LogCapture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # httpx asserts that a response has an end.
+    # httpx asserts that the response is complete.
     with pytest.raises(AssertionError):
         await client.get("/breaks")
 

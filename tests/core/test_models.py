@@ -26,7 +26,7 @@ def nested(depth: int, text: str = "[]") -> str:
     return begin * (depth - 1) + text + end * (depth - 1)
 
 
-#: Values in a request's body, and in the response's.
+#: Values in request bodies, and the same values in responses.
 ACCEPTED: dict[str, list[tuple[str, str]]] = {
     "ShortText": [('" a "', '"a"'), (f'"{"é" * 100}"', f'"{"é" * 100}"')],
     "LongText": [('"a\\nb"', '"a\\nb"'), (f'"{"é" * 16_383}"', f'"{"é" * 16_383}"')],
@@ -72,7 +72,7 @@ ACCEPTED: dict[str, list[tuple[str, str]]] = {
     ],
 }
 
-#: Values that no type accepts, and values that one type rejects.
+#: Values that every type rejects, and values that a certain type rejects.
 NEVER = ["null", "NaN", "Infinity", "-Infinity", "1e400", '"\\ud800"', "9" * 4000]
 REJECTED: dict[str, list[str]] = {
     "ShortText": ['""', '" "', '"\\u0000"', f'"{"a" * 101}"', "5", "true", "[]"],
@@ -118,7 +118,7 @@ REJECTED: dict[str, list[str]] = {
     ],
 }
 
-#: Values of an entity, and in the response's body.
+#: Values of entities, and the same values in responses.
 STORED: dict[str, list[tuple[Any, str]]] = {
     "ShortText": [("a", '"a"')],
     "Integer": [(5, "5")],
@@ -168,7 +168,7 @@ def test_type_accepts_entity_values(name: str, values: tuple[Any, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["Decimal", "Date", "DateTime", "Uuid"])
-def test_text_form_is_documented(name: str) -> None:
+def test_text_format_is_documented(name: str) -> None:
     schema = adapter(name).json_schema()
 
     assert schema == adapter(name).json_schema(mode="serialization")
@@ -200,7 +200,7 @@ def test_bounds_are_documented(name: str, bounds: tuple[str, float, float]) -> N
     [("BigInteger", -(2**63)), ("Reference64", 1), ("Id64", 1)],
 )
 def test_64_bits_are_documented(name: str, minimum: int) -> None:
-    """FastAPI writes bounds as floats, which hold these exactly."""
+    """FastAPI documents bounds as floats, so they must be exact as floats."""
     schema = adapter(name).json_schema()
 
     assert schema == {
@@ -271,5 +271,5 @@ async def test_body_is_returned_normalized(
 async def test_malformed_body_is_a_client_error(bodies: httpx.AsyncClient, given: str) -> None:
     response = await bodies.post("/", content=given)
 
-    # FastAPI responds with 400 if Python's JSON parser gives up.
+    # FastAPI responds with 400 if Python's JSON parser fails.
     assert response.status_code in {400, 422}

@@ -51,7 +51,7 @@ def test_errors_are_problems(document: dict[str, Any]) -> None:
         ("/bodies/{body_id}", ["201", "400", "413", "422", "503", "default"]),
     ],
 )
-def test_routes_have_the_errors_of_all(
+def test_routes_document_common_errors(
     document: dict[str, Any], path: str, statuses: list[str]
 ) -> None:
     [operation] = document["paths"][path].values()
@@ -87,6 +87,6 @@ def test_schema_rejects_blank_text(document: dict[str, Any], text: str) -> None:
     assert re.search(schema["pattern"], " a text\n")
 
 
-def test_app_has_this_schema(app: FastAPI) -> None:
+def test_app_uses_this_schema(app: FastAPI) -> None:
     for operation in operations(app.openapi()):
         assert "default" in operation["responses"]

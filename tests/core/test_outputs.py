@@ -1,4 +1,4 @@
-"""Output models: they have the shapes of their types, and check nothing else."""
+"""Output models check the types of values, but not their bounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from src.core.models import InputModel, OutputModel
 from src.core.paging import After64, Page
 
 
-# Written as the scaffold of 0.1.0 did.
+# The style of modules from 0.1.0.
 class Thing(OutputModel):
     id: models.Id
     name: models.ShortText
@@ -72,10 +72,10 @@ STORED: list[tuple[str, Any, Any]] = [
     ("price", decimal.Decimal("1e30"), "1E+30"),
     ("day", dt.date(1, 1, 1), "0001-01-01"),
     ("at", dt.datetime(1, 1, 1, tzinfo=dt.UTC), "0001-01-01T00:00:00Z"),
-    ("at", dt.datetime(2026, 1, 1), "2026-01-01T00:00:00"),  # noqa: DTZ001  # the point of it
+    ("at", dt.datetime(2026, 1, 1), "2026-01-01T00:00:00"),  # noqa: DTZ001  # naive on purpose
     ("extra", nested(40), nested(40)),
     ("extra", ["\ud7ff"], ["\ud7ff"]),
-    # SQLite's own form of a boolean.
+    # SQLite stores booleans as integers.
     ("open", 1, True),
 ]
 
@@ -104,7 +104,7 @@ def test_output_returns_any_stored_value(name: str, stored: Any, returned: Any) 
     ],
 )
 def test_output_normalizes_computed_values(name: str, computed: Any, returned: Any) -> None:
-    """The response of a POST is the one of a later GET."""
+    """The response to a POST equals the response to a later GET."""
     thing = Thing.model_validate(VALID | {name: computed})
 
     assert repr(json.loads(thing.model_dump_json())[name]) == repr(returned)
@@ -113,7 +113,7 @@ def test_output_normalizes_computed_values(name: str, computed: Any, returned: A
 @pytest.mark.parametrize(
     ("name", "wrong"), [("name", 5), ("name", None), ("id", "x"), ("extra", "x"), ("day", "x")]
 )
-def test_output_rejects_another_shape(name: str, wrong: Any) -> None:
+def test_output_rejects_wrong_type(name: str, wrong: Any) -> None:
     with pytest.raises(ValidationError, match=name):
         Thing.model_validate(VALID | {name: wrong})
 
@@ -123,17 +123,17 @@ def hide(text: str) -> str:
 
 
 class Owned(OutputModel):
-    """Written with more than the template's own types."""
+    """A model that combines the template's types with an owner's own validators."""
 
     email: Annotated[models.ShortText, AfterValidator(hide)]
     code: Annotated[str, StringConstraints(min_length=5), PlainSerializer(str.upper)]
-    title: Annotated[models.Text, Field(max_length=5, description="What it is called.")]
+    title: Annotated[models.Text, Field(max_length=5, description="The title to show.")]
     tags: list[models.ShortText]
     sizes: dict[str, models.Integer] = Field(default_factory=dict)
     named: Annotated[models.Integer, Field(ge=1, alias="size", examples=[7])]
 
 
-def test_output_keeps_conversions_of_its_owner() -> None:
+def test_output_keeps_custom_conversions() -> None:
     owned = Owned.model_validate(
         {
             "email": "",
@@ -155,10 +155,10 @@ def test_output_keeps_conversions_of_its_owner() -> None:
     }
 
 
-def test_output_keeps_the_documentation_of_fields() -> None:
+def test_output_keeps_field_documentation() -> None:
     properties = Owned.model_json_schema(mode="serialization")["properties"]
 
-    assert properties["title"]["description"] == "What it is called."
+    assert properties["title"]["description"] == "The title to show."
     assert properties["size"]["examples"] == [7]
     assert "minimum" not in properties["size"]
 
@@ -172,7 +172,7 @@ class BigOrder(Order):
     more: models.ShortText
 
 
-def test_output_checks_nothing_in_related_rows() -> None:
+def test_output_does_not_check_related_rows() -> None:
     item = SimpleNamespace(**(VALID | {"name": ""}))
 
     order = BigOrder.model_validate(SimpleNamespace(name=" ", items=[item], more="\0"))
@@ -189,8 +189,8 @@ class Later(OutputModel):
     name: models.ShortText
 
 
-def test_output_may_refer_to_a_later_class() -> None:
-    """Its own types keep their checks: pydantic can't read them yet when it is defined."""
+def test_output_may_refer_to_later_class() -> None:
+    """`Early` keeps its own checks, because its types can't be resolved at definition."""
     early = Early.model_validate({"later": {"name": ""}, "name": "x"})
 
     assert early.later.name == ""
@@ -200,7 +200,7 @@ class Input(InputModel):
     name: models.ShortText
 
 
-def test_input_rejects_a_bad_stored_value() -> None:
+def test_input_rejects_invalid_stored_value() -> None:
     thing = Thing.model_validate(VALID | {"name": ""})
 
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""The provider: sessions, pools and what an owner can set."""
+"""The database provider: sessions, pools and engine parameters."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -87,7 +87,7 @@ async def test_requests_share_no_session(
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_two_sessions_delete_the_same_row() -> None:
+async def test_two_sessions_can_delete_one_row() -> None:
     async with config.get_session() as session:
         session.add(CoreItem(name="Ada"))
         await session.commit()
@@ -106,7 +106,7 @@ async def test_idle_connection_is_tested(
     monkeypatch: pytest.MonkeyPatch, engine: str, *, idle: bool
 ) -> None:
     if config.engine.dialect.name == "sqlite":
-        assert settings.db_pool_pre_ping  # SQLite's connections don't break.
+        assert settings.db_pool_pre_ping  # Connections to SQLite never break.
         return
 
     def fail(connection: object) -> bool:
@@ -146,7 +146,7 @@ def test_pool_size_is_split(size: int, overflow: int, places: int, readers: int)
     assert provider.session.kw["places"]._value == places  # noqa: SLF001
 
 
-def test_engine_params_of_the_owner_win() -> None:
+def test_own_engine_params_are_used() -> None:
     provider = DatabaseProvider(
         config.engine.dialect.name,
         settings.config_params,
@@ -158,7 +158,7 @@ def test_engine_params_of_the_owner_win() -> None:
 
 
 @pytest.mark.usefixtures("core_app")
-async def test_ping_uses_no_pool() -> None:
+async def test_ping_does_not_use_the_pool() -> None:
     async with AsyncExitStack() as stack:
         for engine in (config.engine, config.read_engine):
             for _ in range(20):

@@ -1,4 +1,4 @@
-"""The reader: rows by attribute, each statement in a transaction of its own."""
+"""The reader executes each statement in a separate transaction."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ class CorePerson(Base):
         return func.length(cls.name)
 
 
-#: A core statement names rows by column, so that other attributes need a label.
+#: Rows of a Core statement use column names, so renamed columns and hybrids need a label.
 PERSON = select(CorePerson.name.label("name"), CorePerson.length.label("length"))
 
 
@@ -80,7 +80,7 @@ def settings_pool_size() -> int:
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_reader_serves_many_at_once() -> None:
+async def test_reader_serves_many_reads_at_once() -> None:
     results = await asyncio.gather(*(config.reader.execute(select(1)) for _ in range(100)))
 
     assert [result.scalar_one() for result in results] == [1] * 100
@@ -99,8 +99,8 @@ async def test_reader_does_not_leave_autocommit_on() -> None:
 
 
 @pytest.mark.usefixtures("core_client")
-async def test_read_is_repeated_after_a_table_changed() -> None:
-    """PostgreSQL rejects a prepared statement whose result has got another type."""
+async def test_read_succeeds_after_table_change() -> None:
+    """PostgreSQL rejects a prepared statement if the type of its result has changed."""
     statement = select(CoreItem.__table__.c.id, text("core_items.*"))
     await config.reader.execute(statement)
     async with config.engine.begin() as connection:

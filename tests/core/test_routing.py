@@ -9,7 +9,7 @@ from src.config import config, settings
 from src.core.core_module import lifespan, setup_app
 from src.core.routing import location
 
-#: Since FastAPI 0.137, routes can't be moved out of their routers.
+#: Since FastAPI 0.137, routes form a tree and can't be moved out of their routers.
 IS_TREE = hasattr(fastapi.routing, "iter_route_contexts")
 
 
@@ -75,7 +75,7 @@ async def test_location_has_root_path_and_quotes() -> None:
     assert found == ["/api/links", "/api/links/7/a%20b%3F"]
 
 
-async def test_startup_mends_hidden_routes() -> None:
+async def test_startup_reorders_hidden_routes() -> None:
     app = create_app(OrdersController, LinksController)
 
     @app.get("/late/{name}")
@@ -105,7 +105,7 @@ async def test_startup_mends_hidden_routes() -> None:
     assert [name for name in names(app) if name not in moved] == unmoved
 
 
-async def test_startup_accepts_routes_without_clash() -> None:
+async def test_startup_keeps_order_without_hidden_routes() -> None:
     app = create_app(LinksController)
     before = list(app.routes)
 

@@ -1,4 +1,4 @@
-"""Startup and the schema: when a start runs the migrations, and when it leaves a database alone."""
+"""Startup runs the migrations on an empty database and keeps any other database unchanged."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -45,12 +45,12 @@ def test_downgrade_drops_every_table() -> None:
 
 
 @pytest.mark.usefixtures("table")
-def test_entity_without_a_migration_is_noticed() -> None:
+def test_check_finds_entity_without_migration() -> None:
     with pytest.raises(CommandError, match="add_table"):
         command.check(CONFIG)
 
 
-def test_migrations_go_on_after_a_start() -> None:
+def test_migrations_work_after_startup_created_tables() -> None:
     asyncio.run(config.drop_all())
 
     asyncio.run(config.create_all())
@@ -61,11 +61,11 @@ def test_migrations_go_on_after_a_start() -> None:
 
 
 @pytest.mark.usefixtures("table")
-def test_start_leaves_migrated_database_alone(
+def test_startup_keeps_migrated_database(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command.downgrade(CONFIG, "base")
-    # As code with a newer migration would, whether or not the app has any.
+    # Simulate a newer migration, even if the app has no migrations.
     monkeypatch.setattr(ScriptDirectory, "get_heads", lambda _: ["newer"])
 
     asyncio.run(config.create_all())
@@ -74,7 +74,7 @@ def test_start_leaves_migrated_database_alone(
     assert "alembic upgrade head" in caplog.text
 
 
-def test_start_leaves_unknown_tables_alone(table: Table, caplog: pytest.LogCaptureFixture) -> None:
+def test_startup_keeps_unknown_tables(table: Table, caplog: pytest.LogCaptureFixture) -> None:
     on_database(table.create)
     on_database(lambda connection: connection.execute(text("DROP TABLE alembic_version")))
 

@@ -1,4 +1,4 @@
-"""Sessions and reads get a connection in order, and hold it no longer than they need it."""
+"""Sessions and reads get connections in order, and release them as early as possible."""
 
 import asyncio
 import contextvars
@@ -17,15 +17,15 @@ from src.core.database.sessions import Places
 
 from .items import CoreItem
 
-#: PyNest's names of databases are SQLAlchemy's names of dialects.
+#: PyNest's `db_type` equals the name of SQLAlchemy's dialect.
 DB_TYPE = config.engine.dialect.name
-#: Seconds that a test may take which waits for nobody.
+#: Seconds within which an operation without waiting must finish.
 SOON = 2
 
 
 @pytest.fixture
 async def small(core_client: httpx.AsyncClient) -> AsyncIterator[DatabaseProvider]:  # noqa: ARG001  # it clears the tables
-    """Make a provider with one connection for transactions and one for reads."""
+    """Create a provider with one connection for transactions and one for reads."""
     provider = DatabaseProvider(
         DB_TYPE,
         settings.config_params,
@@ -40,7 +40,7 @@ async def add(session: AsyncSession, name: str) -> None:
     await session.commit()
 
 
-async def test_places_are_given_in_order() -> None:
+async def test_places_are_acquired_in_order() -> None:
     places = Places(1, timeout=5)
     order: list[int] = []
 
@@ -71,7 +71,7 @@ async def test_cancelled_task_keeps_no_place() -> None:
     await asyncio.wait_for(use(), SOON)
 
 
-async def test_waiting_for_a_place_ends_in_time() -> None:
+async def test_wait_for_a_place_is_limited() -> None:
     places = Places(1, timeout=0.05)
 
     async with places:
@@ -89,26 +89,26 @@ async def test_session_waits_for_another_transaction(small: DatabaseProvider) ->
     await asyncio.wait_for(_in_new_context(_use(small)), SOON)
 
 
-async def test_commit_gives_the_place_back(small: DatabaseProvider) -> None:
-    """A slow call after the commit holds up nobody."""
+async def test_commit_releases_the_place(small: DatabaseProvider) -> None:
+    """Other requests can use the connection during a slow call after the commit."""
     async with small.get_session() as first:
         await add(first, "first")
         await asyncio.wait_for(_in_new_context(_use(small)), SOON)
-        # The session may go on: it takes a place again.
+        # The session can continue: it acquires a place again.
         await add(first, "again")
     async with small.get_session() as session:
         assert await session.scalar(select(func.count()).select_from(CoreItem)) == 2
 
 
 @pytest.mark.parametrize("end", ["rollback", "close", "reset"])
-async def test_end_gives_the_place_back(small: DatabaseProvider, end: str) -> None:
+async def test_end_of_transaction_releases_the_place(small: DatabaseProvider, end: str) -> None:
     async with small.get_session() as session:
         await session.execute(select(1))
         await getattr(session, end)()
         await asyncio.wait_for(_in_new_context(_use(small)), SOON)
 
 
-async def test_begin_gives_the_place_back(small: DatabaseProvider) -> None:
+async def test_begin_block_releases_the_place(small: DatabaseProvider) -> None:
     async with small.get_session() as session:
         async with session.begin():
             session.add(CoreItem(name="Ada"))
@@ -122,14 +122,14 @@ async def test_unused_session_takes_no_place(small: DatabaseProvider) -> None:
         await asyncio.wait_for(_in_new_context(_use(small)), SOON)
 
 
-async def test_failed_statement_gives_the_place_back(small: DatabaseProvider) -> None:
+async def test_failed_statement_releases_the_place(small: DatabaseProvider) -> None:
     for _ in range(3):
         with pytest.raises(Exception, match="no_such_table"):
             await asyncio.wait_for(_in_new_context(_fail(small)), SOON)
     await asyncio.wait_for(_in_new_context(_use(small)), SOON)
 
 
-async def test_nested_session_needs_no_place(small: DatabaseProvider) -> None:
+async def test_nested_session_needs_no_second_place(small: DatabaseProvider) -> None:
     async def use_both() -> None:
         async with small.get_session() as outer:
             await outer.execute(select(func.count()).select_from(CoreItem))
@@ -149,8 +149,8 @@ async def test_read_inside_a_transaction_does_not_wait(small: DatabaseProvider) 
 
 
 @pytest.mark.usefixtures("core_app")
-async def test_background_task_holds_up_no_request() -> None:
-    """A dependency's clean-up waits for background tasks; the place must not."""
+async def test_background_task_does_not_block_requests() -> None:
+    """The cleanup of dependencies runs after background tasks, which is too late."""
     server = FastAPI()
     provider = DatabaseProvider(
         DB_TYPE, settings.config_params, settings.engine_params | {"pool_size": 2}
@@ -177,7 +177,7 @@ async def test_background_task_holds_up_no_request() -> None:
 
 
 @pytest.mark.usefixtures("core_app")
-async def test_worker_opens_no_more_than_pool_size() -> None:
+async def test_worker_opens_at_most_pool_size() -> None:
     provider = DatabaseProvider(
         DB_TYPE, settings.config_params, settings.engine_params | {"pool_size": 4}
     )
@@ -209,5 +209,5 @@ async def _fail(provider: DatabaseProvider) -> None:
 
 
 def _in_new_context(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run a coroutine like another request, not as a part of this test."""
+    """Run a coroutine in a new context, like another request."""
     return asyncio.get_running_loop().create_task(work, context=contextvars.Context())

@@ -1,4 +1,4 @@
-"""Settings: one clear line for each variable that can't be used."""
+"""Settings: each invalid variable is reported in one clear line."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ from src.config import Settings
         ("HEALTH_TIMEOUT", "0"),
     ],
 )
-def test_a_malformed_value_is_one_line_with_its_variable(
+def test_malformed_value_error_has_one_line(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -38,7 +38,7 @@ def test_a_malformed_value_is_one_line_with_its_variable(
     assert "\n" not in message
 
 
-def test_each_malformed_value_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_malformed_value_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DB_ECHO", "x")
     monkeypatch.setenv("DB_POOL_SIZE", "x")
 
@@ -61,15 +61,13 @@ def test_values_reach_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.engine_params["pool_size"] == 3
 
 
-def test_the_environment_wins_over_the_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_environment_overrides_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DB_POOL_SIZE", "3")
-    # Set and taken away, so that what the file sets is undone after the test.
+    # Set and delete the variable, so that monkeypatch resets it after the test.
     monkeypatch.setenv("DB_MAX_OVERFLOW", "0")
     monkeypatch.delenv("DB_MAX_OVERFLOW")
     file = tmp_path / ".env"
-    # As an editor on Windows may write it: with a byte-order mark and CRLF.
+    # An editor on Windows may add a byte order mark and CRLF.
     file.write_bytes(b"\xef\xbb\xbfDB_POOL_SIZE=4\r\nDB_MAX_OVERFLOW=5\r\n")
 
     settings = Settings.load(file)
@@ -78,7 +76,7 @@ def test_the_environment_wins_over_the_file(
     assert settings.db_max_overflow == 5
 
 
-def test_the_file_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_env_file_is_not_interpolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LOG_LEVEL", "")
     monkeypatch.delenv("LOG_LEVEL")
     file = tmp_path / ".env"
@@ -88,7 +86,7 @@ def test_the_file_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         Settings.load(file)
 
 
-def test_a_file_in_another_encoding_is_one_line(tmp_path: Path) -> None:
+def test_env_file_in_wrong_encoding_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("DB_POOL_SIZE=4", encoding="utf-16")
 
@@ -120,7 +118,7 @@ def test_list_is_read_in_both_forms(monkeypatch: pytest.MonkeyPatch, written: st
     ("variable", "written"),
     [("SHOP_TAGS", '["a"'), ("SHOP_SIZES", "1,x"), ("SHOP_LIMITS", "a,b")],
 )
-def test_malformed_list_is_one_line(
+def test_malformed_list_error_has_one_line(
     monkeypatch: pytest.MonkeyPatch, variable: str, written: str
 ) -> None:
     monkeypatch.setenv(variable, written)
@@ -131,7 +129,7 @@ def test_malformed_list_is_one_line(
     assert re.fullmatch(rf"{variable}: [^\n]+{re.escape(repr(written))}", str(stop.value))
 
 
-def test_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_argument_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "ERROR")
 
     given = ShopSettings(log_level="DEBUG", shop_tags=["a,b"], db_lock_timeout=2)
@@ -139,7 +137,7 @@ def test_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert (given.log_level, given.shop_tags, given.db_lock_timeout) == ("DEBUG", ["a,b"], 2)
 
 
-def test_old_timeout_sets_both(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_timeout_variable_sets_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DB_TIMEOUT", "7")
     assert Settings.load().db_connect_timeout == Settings.load().db_lock_timeout == 7
 

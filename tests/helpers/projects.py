@@ -1,4 +1,4 @@
-"""The combinations of choices that the tests cover, and the form of free-text answers."""
+"""The tested combinations of choices, and the encoding of free-text answers."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -8,7 +8,7 @@ from tools.template import DATABASES, SESSION_STYLES
 
 @dataclass(frozen=True)
 class Combination:
-    """The answers that select code."""
+    """A choice of the options that select code."""
 
     database: str
     session_style: str
@@ -18,11 +18,11 @@ class Combination:
 
     @property
     def answers(self) -> dict[str, str]:
-        """The answers, as cookiecutter takes them."""
+        """The answers for cookiecutter."""
         return {"database": self.database, "session_style": self.session_style}
 
 
-#: All that the template supports: every database in every session style.
+#: Every supported combination: each database in each session style.
 COMBINATIONS = [Combination(*choices) for choices in product(DATABASES, SESSION_STYLES)]
 
 
@@ -32,7 +32,7 @@ TEXTS = ("project_name", "project_slug", "project_description", "author_name", "
 def as_given(answers: dict[str, str]) -> dict[str, str]:
     """Escape answers for cookiecutter's `extra_context`.
 
-    cookiecutter renders such a text as a template. It doesn't render a text typed at a prompt.
+    cookiecutter renders text from `extra_context` as a template, but not text typed at a prompt.
     """
     return {
         name: '{{ "' + answer.encode("unicode_escape").decode().replace('"', r"\"") + '" }}'

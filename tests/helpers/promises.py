@@ -1,7 +1,7 @@
-"""The promises in CONTRIBUTING.md: each is kept by tests that ran and passed in the same run.
+"""Check the promises in CONTRIBUTING.md: their tests must run and pass in the same run.
 
-A promise may name a test of the rendered project. The `run_own_tests` fixture runs those, and
-hands their outcomes on as a property of the test that ran them.
+A promise may name a test of the rendered project. The `run_own_tests` fixture runs those tests. It
+passes their outcomes on as a property of the calling test.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-HEADING = "\n## What a service promises\n"
-#: The property of a test that holds the outcomes of a project's tests.
+HEADING = "\n## Promises\n"
+#: The name of the property with the outcomes of a project's tests.
 PROPERTY = "own tests"
-#: How the reason starts if a test is skipped because its server is missing.
+#: The start of the reason if a test is skipped because its server is missing.
 MISSING = "missing server: "
 WORST_FIRST = ("failed", "skipped", "passed")
 
-#: Options that leave out tests; a run that has one says nothing about the promises.
+#: Options that deselect tests. A run with one of them doesn't check promises.
 SELECTIONS = (
     "collectonly",
     "deselect",
@@ -36,14 +36,14 @@ SELECTIONS = (
 
 @dataclass(frozen=True)
 class Promise:
-    """A row of the table."""
+    """One row of the table, with the names of its tests."""
 
     text: str
     tests: list[str]
 
 
 def read_promises(contributing: Path) -> list[Promise]:
-    """Read the table of promises, without its header and the headings in it."""
+    """Parse the table of promises, without its header and its group headings."""
     _, _, section = contributing.read_text(encoding="utf-8").partition(HEADING)
     section, _, _ = section.partition("\n## ")
     rows = re.findall(r"^\| (?!promise \| |---|\*\*)(.+?) \| (.*)\|$", section, re.MULTILINE)
@@ -51,7 +51,7 @@ def read_promises(contributing: Path) -> list[Promise]:
 
 
 def read_outcomes(report: Path) -> dict[str, str]:
-    """Read the outcome of each test from a JUnit report; the cases of a test share the worst."""
+    """Read each test's outcome from a JUnit report. The worst case of a test counts."""
     outcomes: dict[str, set[str]] = defaultdict(set)
     for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314  # pytest wrote it
         parts = {part.tag for part in case}
@@ -62,12 +62,12 @@ def read_outcomes(report: Path) -> dict[str, str]:
 
 
 def function_name(case: str) -> str:
-    """Strip the folder, the parameters and xdist's group from the name of a test's case."""
+    """Return a test's function name, without its path, parameters and xdist group."""
     return case.partition("[")[0].partition("@")[0].rpartition("::")[2]
 
 
 class PromiseChecker:
-    """A pytest plugin that fails a whole run for each promise that its tests don't keep.
+    """A pytest plugin that fails a complete run if it breaks a promise.
 
     Args:
         contributing: the file with the table of promises.
@@ -79,7 +79,7 @@ class PromiseChecker:
         self.broken: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the outcomes; xdist hands the reports of all its processes to the first one."""
+        """Collect the outcomes. xdist sends the workers' reports to the main process."""
         if report.when == "call" or not report.passed:
             outcome: str = report.outcome
             if report.skipped and f"Skipped: {MISSING}" in str(report.longrepr):
@@ -91,7 +91,7 @@ class PromiseChecker:
                     self.outcomes[test].add(own_outcome)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Fail the run if it was whole and a promise was not kept."""
+        """Fail the run if it was complete and broke a promise."""
         ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         if not ended or session.shouldfail or not selects_everything(session.config):
             return
@@ -104,14 +104,14 @@ class PromiseChecker:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print one line for each promise and test."""
+        """Print one line for each broken promise and test."""
         if self.broken:
-            terminalreporter.section("promises not kept", red=True)
+            terminalreporter.section("broken promises", red=True)
             for line in self.broken:
                 terminalreporter.line(f"BROKEN {line}", red=True)
 
     def judge(self, test: str) -> str | None:
-        """Say why a test keeps no promise; None if it passed or its server is missing."""
+        """Return why a test breaks a promise, or None if it passed or lacks its server."""
         outcomes = self.outcomes.get(test, set())
         if not outcomes:
             return "did not run"
@@ -119,6 +119,6 @@ class PromiseChecker:
 
 
 def selects_everything(config: pytest.Config) -> bool:
-    """Tell whether a run has every test of the suite."""
+    """Return whether a run contains every test of the suite."""
     everywhere = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     return everywhere and not any(config.getoption(name, None) for name in SELECTIONS)

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server, to cut the server off from its clients."""
+"""A TCP proxy in front of a server. It can cut the server off from its clients."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class Proxy:
-    """Forwards all data until it is told to stop.
+    """Forward all data until `down` or `silence` is called.
 
     Args:
-        host: the server's.
-        port: the server's; the proxy's own is the attribute `port`, on 127.0.0.1.
+        host: the server's host.
+        port: the server's port. The proxy listens on 127.0.0.1, on the attribute `port`.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -31,11 +31,11 @@ class Proxy:
         self._run(self._up())
 
     def down(self) -> None:
-        """Break all connections and refuse new ones, like a stopped server."""
+        """Reset all connections and refuse new ones, like a stopped server."""
         self._run(self._down())
 
     def silence(self) -> None:
-        """Accept connections and forward nothing, like a server that hangs."""
+        """Accept connections but forward nothing, like a server that hangs."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def proxying(host: str, port: int) -> Iterator[Proxy]:
-    """Run a proxy for as long as a `with`."""
+    """Run a proxy until the end of the `with`."""
     proxy = Proxy(host, port)
     try:
         yield proxy

@@ -1,4 +1,4 @@
-"""Repositories of the template as it is here, committed or not, and projects made from them."""
+"""Repositories of the template with uncommitted changes, and projects rendered from them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tools.template import TEMPLATE, git
 
 
 def identify(repository: Path) -> None:
-    """Give a repository somebody to commit as."""
+    """Configure an author for commits in a repository."""
     git(repository, "config", "user.name", "Tests")
     git(repository, "config", "user.email", "tests@example.com")
 
 
 def commit(repository: Path, message: str = "Change") -> str:
-    """Commit all that there is; return the commit."""
+    """Commit all files; return the hash of the commit."""
     identity = ("-c", "user.name=Tests", "-c", "user.email=tests@example.com")
     git(repository, "add", "--all")
     git(repository, *identity, "commit", "--quiet", "--allow-empty", f"--message={message}")
@@ -26,7 +26,7 @@ def commit(repository: Path, message: str = "Change") -> str:
 
 
 def snapshot(folder: Path) -> Path:
-    """Clone the template's history to a folder, and commit its work tree on top, on `main`."""
+    """Clone the template to a folder, and commit its work tree on top of `main`."""
     git(TEMPLATE, "clone", "--quiet", "--no-checkout", str(TEMPLATE), str(folder))
     identify(folder)
     git(folder, "update-ref", "refs/heads/main", "HEAD")
@@ -41,7 +41,7 @@ def snapshot(folder: Path) -> Path:
 
 
 def home(folder: Path) -> Path:
-    """Make an empty home beside a folder, so that no settings of the tester count."""
+    """Create an empty home beside a folder, to ignore the developer's own settings."""
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
     return home
@@ -50,7 +50,7 @@ def home(folder: Path) -> Path:
 def command(
     arguments: list[str], folder: Path, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user does, with the home beside the folder."""
+    """Run a command like a user, with the home beside the folder."""
     return subprocess.run(
         arguments,
         cwd=folder,
@@ -64,7 +64,7 @@ def command(
 def generate(
     tool: str, template: str, folder: Path, *options: str, **answers: str
 ) -> subprocess.CompletedProcess[str]:
-    """Make a project in `folder` by cookiecutter or cruft, from answers that are no templates."""
+    """Create a project in `folder` with cookiecutter or cruft. Answers are literal text."""
     folder.mkdir()
     if tool == "cookiecutter":
         given = [f"{name}={value}" for name, value in answers.items()]

@@ -1,4 +1,4 @@
-"""Servers of rendered projects, and the database servers that they use."""
+"""Run rendered projects as servers, and find their database servers."""
 
 import contextlib
 import itertools
@@ -23,23 +23,23 @@ from tools.template import environment, failure
 from .projects import Combination
 from .promises import MISSING
 
-#: Seconds in which a server must answer, its installation by pip included.
+#: The maximum seconds until a server responds, including its installation by pip.
 START = 120
-#: Seconds in which it must end.
+#: The maximum seconds until it stops.
 STOP = 10
 
-#: Each xdist process takes ports from its own range, outside those that the system hands out.
-#: Otherwise another server could answer on a port before the expected one has started.
+#: Each xdist process has its own range of ports, outside the system's ephemeral ports.
+#: Otherwise another server could respond on a port before the expected one has started.
 _ports = itertools.count(
     20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 )
 
-#: A password that no log may show, and that only a careful escape gets to the server.
-SECRET = "s3cret:p@ss/w%rd"  # noqa: S105  # of servers that tests make
+#: A password that must not reach the log. It only works if the URL is escaped correctly.
+SECRET = "s3cret:p@ss/w%rd"  # noqa: S105  # of temporary databases
 
 
 def legs(combinations: list[Combination]) -> list[Any]:
-    """Make parameters of combinations; those of a leg run in one process."""
+    """Return pytest parameters for combinations. Tests of a leg run in one process."""
     return [
         pytest.param(each, id=str(each), marks=pytest.mark.xdist_group(str(each)))
         for each in combinations
@@ -47,7 +47,7 @@ def legs(combinations: list[Combination]) -> list[Any]:
 
 
 def required() -> bool:
-    """Tell whether servers and their clients must be here."""
+    """Return whether a missing database server or client fails a test."""
     return bool(os.environ.get("REQUIRE_DATABASES"))
 
 
@@ -64,7 +64,7 @@ def find_server(database: str) -> dict[str, str]:
 def serving(
     command: str, folder: Path, port: int, settings: dict[str, str]
 ) -> Iterator[httpx.Client]:
-    """Run a command, in a shell, that serves on `port`; yield a client of it once it answers."""
+    """Run a shell command that serves on `port`; yield a client after its first response."""
     with (
         tempfile.NamedTemporaryFile("w") as output,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP) as client,
@@ -73,7 +73,7 @@ def serving(
             f"set -e\n{command}",
             cwd=folder,
             env=environment(UVICORN_PORT=str(port), **settings),
-            shell=True,  # the README's commands are for a shell
+            shell=True,  # the README's commands need a shell
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -91,12 +91,12 @@ def serving(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait(STOP)
-            # The shell ends before the server that it started.
+            # The shell stops before the server that it started.
             end = time.monotonic() + STOP
             while answers(client):
                 assert time.monotonic() < end, told()
                 time.sleep(0.05)
-            # A reloader may outlive its server.
+            # A reloader may run longer than its server.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         assert "Traceback" not in told(), told()
@@ -104,12 +104,12 @@ def serving(
 
 @dataclass(frozen=True)
 class Service:
-    """A rendered project that serves, as in production."""
+    """A rendered project that runs as in production."""
 
     client: httpx.Client
     process: subprocess.Popen[bytes]
     output: Path
-    #: Describes the process and its output for a failed test.
+    #: Returns the process's exit code and output, for a failed assertion.
     told: Callable[[], str]
 
     @property
@@ -118,12 +118,12 @@ class Service:
         return str(self.client.base_url).rstrip("/")
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Find the events of that name in its log, all of which is JSON."""
+        """Return the log events with this name. The whole log must be JSON."""
         events = map(json.loads, self._complete_lines())
         return [event for event in events if event["event"] == name]
 
     def check_log(self) -> None:
-        """Check that the log is JSON and has no password."""
+        """Check that the whole log is JSON and contains no password."""
         assert all("event" in json.loads(line) for line in self._complete_lines())
         assert SECRET not in self.output.read_text(encoding="utf-8")
 
@@ -132,11 +132,11 @@ class Service:
         return self.output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that has to come while it runs."""
+        """Wait until a condition is true while the service runs."""
         wait_until(condition, self.process, self.told, STOP)
 
     def wait_for(self, name: str, request_id: str) -> list[dict[str, Any]]:
-        """Wait for the events of that name in a request, and return them."""
+        """Wait for a request's log events with this name, and return them."""
 
         def found() -> list[dict[str, Any]]:
             return [event for event in self.events(name) if event.get("request_id") == request_id]
@@ -145,14 +145,14 @@ class Service:
         return found()
 
     def stop(self) -> int:
-        """Ask it to end, and return its exit code once it has."""
+        """Send SIGTERM, wait, and return the exit code."""
         self.process.terminate()
         return self.process.wait(STOP)
 
 
 @contextlib.contextmanager
 def serving_in_production(project: Path, *options: str, **variables: str) -> Iterator[Service]:
-    """Run `main.py` of a project that is installed, with tables of its own making switched off."""
+    """Run `main.py` of an installed project, by default without migrations at startup."""
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -182,7 +182,7 @@ def serving_in_production(project: Path, *options: str, **variables: str) -> Ite
                 assert service.stop() == 0, told()
             service.check_log()
         finally:
-            # Its workers may still run.
+            # Workers may still be running.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -194,7 +194,7 @@ def wait_until(
     told: Callable[[], str],
     seconds: float,
 ) -> None:
-    """Wait for something of a process that has to go on running."""
+    """Wait until a condition is true. The process must not stop meanwhile."""
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, told()
@@ -210,7 +210,7 @@ def answers(client: httpx.Client) -> bool:
 
 
 def free_port() -> int:
-    """Find a port that nobody has, and no other process of this run is going to have."""
+    """Return a free port that no other process of this run will use."""
     while True:
         port = next(_ports)
         with socket.socket() as listener, contextlib.suppress(OSError):

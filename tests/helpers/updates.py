@@ -1,4 +1,4 @@
-"""A small template for the tests of `update.py`, and its projects."""
+"""A small template for the tests of `update.py`, and projects of it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .repositories import commit
 
 FOLDER = "{{cookiecutter.project_slug}}"
 
-#: The options of the small template. It also has the `update.py` of the real one.
+#: The options of the small template. Its `update.py` is the real one.
 OPTIONS = {
     "project_slug": "app",
     "color": ["red", "blue"],
 }
-#: The files of its first version.
+#: The files in the first version of the small template.
 FILES = {
     "README.md": "Color: {{ cookiecutter.color }}\n",
     "changed.txt": "one\ntwo\nthree\n",
@@ -31,14 +31,14 @@ FILES = {
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
-    """Write files to a folder."""
+    """Write text files to a folder."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 
 def make_template(folder: Path) -> Path:
-    """Make the first version of the small template."""
+    """Create the first version of the small template."""
     write(folder, {"cookiecutter.json": json.dumps(OPTIONS)})
     write(folder / FOLDER, FILES)
     shutil.copy(SOURCE / "update.py", folder / FOLDER)
@@ -48,7 +48,7 @@ def make_template(folder: Path) -> Path:
 
 
 def make_project(template: Path, folder: Path) -> Path:
-    """Make a project of the newest commit of the small template, as `cruft create` does."""
+    """Render the newest commit of the small template like `cruft create`."""
     head = git(template, "rev-parse", "HEAD")
     write(folder, {**FILES, "README.md": "Color: red\n"})
     shutil.copy(SOURCE / "update.py", folder)
@@ -67,12 +67,12 @@ def make_project(template: Path, folder: Path) -> Path:
 
 
 def load(project: Path) -> ModuleType:
-    """Import the `update.py` of a project, even if another one is imported."""
+    """Import a project's `update.py`, even if another one is imported already."""
     spec = importlib.util.spec_from_file_location("update", project / "update.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    # Its dataclasses look their module up.
+    # dataclasses look up their module in sys.modules.
     sys.modules["update"] = module
     spec.loader.exec_module(module)
     return module

@@ -1,6 +1,6 @@
-"""Make a module: `python -m scaffold orders`, as the README says.
+"""Create a module: `python -m scaffold orders --fields 'number:str:unique note:text?'`.
 
-`scaffold/module` is the template of a module: change it to your taste.
+`scaffold/module` is the module template. Change it to generate different modules.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from .fields import KNOWN, Field, parse_fields
 from .names import MAX_NAME, Names, RejectedError, make_names
 from .project import Project
 
-#: The template of a module, in a project.
+#: The module template, relative to the project.
 TEMPLATE = Path("scaffold", "module")
 #: The file that registers modules.
 APP_MODULE = Path("src", "app_module.py")
@@ -33,17 +33,18 @@ DEFAULT_FIELDS = "name:str:unique"
 
 
 def main() -> None:
-    """Make the module that the command line names, and print the changes."""
-    parser = argparse.ArgumentParser("python -m scaffold", description="Make a module of the app.")
-    parser.add_argument("name", help="such as orders, order_items or 'Order items'")
+    """Create a module from the command line, and print the changes."""
+    parser = argparse.ArgumentParser("python -m scaffold", description="Create a module.")
+    parser.add_argument("name", help="the name, such as orders, order_items or 'Order items'")
     parser.add_argument(
         "--fields",
         metavar="FIELDS",
         default="",
-        help=f"such as 'number:str:unique note:text?', not {DEFAULT_FIELDS!r}; types: {KNOWN}",
+        help=f"the fields, such as 'number:str:unique note:text?' (default: {DEFAULT_FIELDS}); the "
+        f"types are {KNOWN}",
     )
-    parser.add_argument("--singular", default="", help="one of them, such as order")
-    parser.add_argument("--route", default="", help="the path of its routes, such as /shop/orders")
+    parser.add_argument("--singular", default="", help="the singular of the name, such as order")
+    parser.add_argument("--route", default="", help="the path in URLs, such as /shop/orders")
     given = parser.parse_args()
     try:
         names = make_names(given.name, given.singular, given.route)
@@ -51,13 +52,13 @@ def main() -> None:
     except RejectedError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error.filename}: {error.strerror}; nothing is changed")
+        sys.exit(f"{error.filename}: {error.strerror}; nothing was changed")
     except KeyboardInterrupt:
-        sys.exit("interrupted; nothing is changed")
+        sys.exit("interrupted; nothing was changed")
     try:
         print("\n".join(lines), flush=True)
     except BrokenPipeError:
-        # The reader has closed the pipe; Python would try to flush again at exit.
+        # Python flushes stdout again at exit, which would fail on the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -65,17 +66,17 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
     """Write a module's files and register it.
 
     Returns:
-        Lines that list the changes and the next steps.
+        The changes and the next steps, as lines of text.
 
     Raises:
-        RejectedError: the module is invalid; nothing is changed.
-        OSError: a file can't be written; nothing is changed.
+        RejectedError: the module is invalid; nothing was changed.
+        OSError: a file can't be written; nothing was changed.
     """
     project.check(names)
     columns = parse_fields(fields, project.find_reference)
     columns = columns or parse_fields(DEFAULT_FIELDS, project.find_reference)
     context = make_context(names, columns, project.head)
-    # A folder in the project, so that ruff finds the project's settings.
+    # Render inside the project, so that ruff finds the project's settings.
     with tempfile.TemporaryDirectory(prefix=".scaffold-", dir=project.root) as folder:
         written = render(project.root / TEMPLATE, context, Path(folder))
         unusual = add_registration(names, project.root / APP_MODULE, written / APP_MODULE)
@@ -88,11 +89,11 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
     if unusual:
         lines += [
             "",
-            f"{APP_MODULE.as_posix()} {unusual}, and is left alone. Add this to it,",
+            f"{APP_MODULE.as_posix()} was not changed, because it {unusual}. Add this import:",
             "",
             f"from .{names.module}.{names.module}_module import {names.plural_class}Module",
             "",
-            "and this to the imports of its @Module:",
+            "Then add the module to `imports` of the @Module:",
             "",
             f"        {names.plural_class}Module,",
         ]
@@ -103,15 +104,15 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
 
 
 def make_context(names: Names, fields: list[Field], head: str | None) -> dict[str, Any]:
-    """Make the variables that the template's files read as `cookiecutter`.
+    """Create the variables for the module template, which reads them as `cookiecutter`.
 
     Args:
         names: the module's names.
-        fields: its fields.
-        head: the revision before that of its migration.
+        fields: the module's fields.
+        head: the revision of the newest migration.
 
     Raises:
-        RejectedError: the name of a constraint is too long for the database.
+        RejectedError: the name of a constraint would be too long for the database.
     """
     for field in fields:
         longest = f"ix_{names.module}_{field.name}" if field.unique or field.index else field.name
@@ -119,7 +120,7 @@ def make_context(names: Names, fields: list[Field], head: str | None) -> dict[st
             longest = f"fk_{names.module}_{field.name}_{field.reference.table}"
         if len(longest) > MAX_NAME:
             raise RejectedError(
-                f"fields: {longest!r} is over {MAX_NAME} characters long; give a shorter name"
+                f"fields: {longest!r} is over {MAX_NAME} characters long; choose a shorter name"
             )
     return {
         "module_name": names.module,
@@ -138,29 +139,28 @@ def make_context(names: Names, fields: list[Field], head: str | None) -> dict[st
 
 
 def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
-    """Write the module's files into a folder, and return the folder at their top.
+    """Render the module's files into a folder, and return their root folder.
 
     Raises:
-        RejectedError: the template has an error, or the entity has the name of an import.
+        RejectedError: the template has an error, or a file imports the entity's name.
     """
-    where = TEMPLATE.as_posix()
     try:
         settings = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
         context = {"cookiecutter": settings | context}
-        # cookiecutter's own command would read the user's settings and write a replay file.
+        # Not `cookiecutter()`: it would read the user's settings and write a replay file.
         written = Path(generate_files(template, context, folder, accept_hooks=False))
         sources = {path: ast.parse(path.read_bytes(), path.name) for path in written.rglob("*.py")}
     except Exception as error:  # noqa: BLE001  # a team's own template may raise anything
         reason = " ".join(str(error).partition("Context:")[0].split()) or type(error).__name__
-        raise RejectedError(f"{where} has an error: {reason}; fix it") from None
+        raise RejectedError(f"{TEMPLATE.as_posix()} has an error: {reason}; fix it") from None
     names = context["cookiecutter"]
     for path, source in sources.items():
         if list(names_of(source)).count(names["singular_class"]) > 1:
             raise RejectedError(
-                f"singular: {names['singular']!r} makes a {names['singular_class']}, and "
-                f"{path.name} imports another; give another, such as 'my_{names['singular']}'"
+                f"singular: {names['singular']!r} would name a class {names['singular_class']}, "
+                f"which {path.name} imports; choose another, such as 'my_{names['singular']}'"
             )
-    # The template imports everything that a field may need. Ruff removes the rest, and formats.
+    # The template imports everything that any field may need. Ruff removes unused imports.
     ruff("check", "--fix", "--select", "F401,I", written)
     ruff("format", written)
     return written
@@ -176,7 +176,7 @@ def names_of(source: ast.Module) -> Iterator[str]:
 
 
 def add_registration(names: Names, original: Path, changed: Path) -> str | None:
-    """Write an `app_module.py` with the module, or return the reason why that's impossible."""
+    """Write an `app_module.py` that registers the module, or return why that is impossible."""
     try:
         content = register(original.read_bytes(), names)
     except UnusualError as error:
@@ -185,7 +185,7 @@ def add_registration(names: Names, original: Path, changed: Path) -> str | None:
         return None
     tidy = ruff("check", "--select", "I", original) and ruff("format", "--check", original)
     changed.write_bytes(content)
-    # A file in another order keeps it.
+    # Don't reformat a file that was not formatted before.
     if tidy:
         ruff("check", "--fix", "--select", "I", changed)
         ruff("format", changed)
@@ -193,10 +193,10 @@ def add_registration(names: Names, original: Path, changed: Path) -> str | None:
 
 
 def ruff(*arguments: str | Path) -> bool:
-    """Run ruff, and tell whether it found nothing.
+    """Run ruff, and return whether it found no problem.
 
     Raises:
-        RejectedError: it can't run.
+        RejectedError: ruff can't run.
     """
     command = [find_ruff_bin(), arguments[0], "--quiet", "--no-cache", *arguments[1:]]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -207,24 +207,24 @@ def ruff(*arguments: str | Path) -> bool:
 
 
 def place(contents: dict[Path, bytes], root: Path) -> list[str]:
-    """Write files to their places, all or none.
+    """Write all files into the project, or none.
 
     Returns:
-        A line for each file.
+        A line of text for each file.
 
     Raises:
-        RejectedError: a file exists; nothing is changed.
-        OSError: a file can't be written; nothing is changed.
+        RejectedError: a file already exists; nothing was changed.
+        OSError: a file can't be written; nothing was changed.
     """
     for path in contents:
         if path != APP_MODULE and (root / path).exists():
             raise RejectedError(
-                f"{path.as_posix()} exists; have {TEMPLATE.as_posix()} write another"
+                f"{path.as_posix()} already exists; rename it in {TEMPLATE.as_posix()}"
             )
     before = {path: (root / path).read_bytes() for path in contents if path == APP_MODULE}
     folders: list[Path] = []
     try:
-        # The app imports the module, so it changes last.
+        # Write app_module.py last, because it imports the other files.
         for path in sorted(contents, key=lambda path: path == APP_MODULE):
             for folder in reversed((root / path).parents):
                 if not folder.exists():

@@ -1,4 +1,4 @@
-"""Registers a module in `src/app_module.py`, and changes nothing else in that file."""
+"""Register a module in `src/app_module.py`, without other changes to the file."""
 
 import re
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from .names import Names
 
 
 class UnusualError(Exception):
-    """The file has an unexpected form; the message describes it."""
+    """The file has an unsupported structure. The message completes "because it ..."."""
 
 
 def register(source: bytes, names: Names) -> bytes:
-    """Import a module, and list it in the imports of the app's, unless it is there.
+    """Import a module, and add it to the app's `imports`, unless it is already registered.
 
     Args:
         source: the content of `src/app_module.py`.
         names: the module's names.
 
     Returns:
-        The new content. The import follows the other modules' imports; nothing is sorted.
+        The new content. The import follows those of the other modules; nothing is sorted.
 
     Raises:
         UnusualError: there is no list of imports, or more than one, or the name is taken.
@@ -34,7 +34,7 @@ def register(source: bytes, names: Names) -> bytes:
     path = f"{names.module}.{names.module}_module"
     lists = list(lists_of_imports(tree))
     if len(lists) != 1:
-        raise UnusualError("has no list of `imports` in a `@Module(...)`, or several")
+        raise UnusualError("has no `@Module(imports=[...])`, or several")
     app = next(place for place, line in enumerate(tree.body) if m.findall(line, m.Decorator()))
     places = [
         place
@@ -42,12 +42,12 @@ def register(source: bytes, names: Names) -> bytes:
         if m.matches(line, m.SimpleStatementLine([m.Import() | m.ImportFrom()]))
     ]
     if not places:
-        raise UnusualError("has no import above its `@Module(...)`")
+        raise UnusualError("has no import above `@Module(...)`")
     of_modules = [place for place in places if "_module import " in code_of(tree, place)]
     imported = [place for place in places if imports(tree.body[place], name, path)]
     elsewhere = len(m.findall(tree, m.Name(name))) > len(m.findall(lists[0], m.Name(name)))
     if not imported and (elsewhere or path in tree.code):
-        raise UnusualError(f"has another {name}, or this one in another way")
+        raise UnusualError(f"already uses the name {name}, or imports it in another way")
     if not any(m.matches(element.value, m.Name(name)) for element in lists[0].elements):
         tree = cst.ensure_type(tree.deep_replace(lists[0], appended(lists[0], name)), cst.Module)
     if not imported:
@@ -65,7 +65,7 @@ def lists_of_imports(tree: cst.Module) -> Iterator[cst.List]:
 
 
 def imports(line: cst.CSTNode, name: str, path: str) -> bool:
-    """Tell whether a line imports the name from a path with this end."""
+    """Return whether a line imports the name from a path that ends with `path`."""
     froms = m.findall(line, m.ImportFrom())
     code = " ".join(cst.Module([]).code_for_node(each) for each in froms)
     return bool(re.match(rf"from [\w.]*\b{re.escape(path)} import {name}\b(?! as)", code))
@@ -77,7 +77,7 @@ def code_of(tree: cst.Module, place: int) -> str:
 
 
 def appended(entries: cst.List, name: str) -> cst.List:
-    """Add an entry at the end, on a separate line if the others are."""
+    """Append an entry, on a separate line if the other entries are."""
     if not entries.elements:
         return entries.with_changes(elements=[cst.Element(cst.Name(name))])
     *others, last = entries.elements
@@ -87,7 +87,7 @@ def appended(entries: cst.List, name: str) -> cst.List:
     if isinstance(end, cst.ParenthesizedWhitespace) and isinstance(
         begin, cst.ParenthesizedWhitespace
     ):
-        # A comment after the last entry stays with that entry.
+        # A comment after the last entry belongs to that entry.
         between = begin.with_changes(first_line=end.first_line, empty_lines=[])
         end = end.with_changes(first_line=cst.TrailingWhitespace())
     comma = last.comma

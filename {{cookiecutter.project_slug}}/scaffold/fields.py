@@ -1,4 +1,4 @@
-"""The fields of a module, and the code for each type: in the table, in a body and in a test."""
+"""The fields of a module, and the code for each type in entities, migrations, models and tests."""
 
 import keyword
 import re
@@ -22,7 +22,7 @@ class Type:
     migration: str
     #: In the models.
     model: str
-    #: An expression for the value in a body, different for each `number`.
+    #: An expression for a valid value, different for each `number`.
     sample: str
     #: Expressions for invalid values.
     invalid: tuple[str, ...]
@@ -126,17 +126,17 @@ TYPES = {
     ),
 }
 
-#: Names that an entity, a model or a row has, that types are written with, or that ruff rejects.
+#: Names that ruff rejects, or that clash with types or with attributes of entities, models or rows.
 TAKEN = {
     *("bool", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry", "self"),
     *("str", "t", "tuple", "type_annotation_map", *dir(BaseModel)),
 }
-#: The list in messages.
+#: The types, for help texts and messages.
 KNOWN = (
-    f"{', '.join(TYPES)}, each with ? if it may be null; the flags are unique and index, and "
+    f"{', '.join(TYPES)}; add ? to make a field nullable; the flags are unique and index; "
     "ref(module) is a foreign key"
 )
-#: A foreign key, by the type of the key that it refers to, in that entity.
+#: The type of a foreign key, by the type of the primary key that it refers to.
 KEYS = {
     "Id64": Type(
         python="int",
@@ -167,13 +167,13 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Reference:
-    """The module that a foreign key points to."""
+    """The module that a foreign key refers to."""
 
     module: str
     table: str
     #: The path of its routes, as in `Names`.
     route: str
-    #: The type of its key, in `KEYS`.
+    #: The type of its primary key, as in `KEYS`.
     key: str
     #: The function that adds a row, in `tests.<module>.<module>_factory`.
     factory: str
@@ -181,7 +181,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a table, and the value of a body."""
+    """A column of the table, and a field of the models."""
 
     name: str
     type: Type
@@ -192,12 +192,12 @@ class Field:
 
     @property
     def python(self) -> str:
-        """Its type in the entity."""
+        """The type in the entity."""
         return f"{self.type.python} | None" if self.nullable else self.type.python
 
     @property
     def column(self) -> str:
-        """The arguments of its `mapped_column()`."""
+        """The arguments of `mapped_column()`."""
         arguments = [
             f'ForeignKey("{self.reference.table}.id")' if self.reference else self.type.column
         ]
@@ -206,12 +206,12 @@ class Field:
 
     @property
     def model(self) -> str:
-        """Its type in the models."""
+        """The type in the models."""
         return f"{self.type.model} | None" if self.nullable else self.type.model
 
     @property
     def sample(self) -> str:
-        """An expression for its value in a body, different for each `number`."""
+        """An expression for a valid value, different for each `number`."""
         return self.type.sample.replace("{name}", self.name)
 
     @property
@@ -221,10 +221,10 @@ class Field:
 
 
 def parse_fields(text: str, find_reference: Callable[[str], Reference]) -> list[Field]:
-    """Read fields such as `number:str:unique customer_id:ref(customers) note:text?`.
+    """Parse fields such as `number:str:unique customer_id:ref(customers) note:text?`.
 
     Args:
-        text: fields, separated by spaces or commas.
+        text: the fields, separated by spaces or commas.
         find_reference: finds the module of a `ref`, or raises a RejectedError.
 
     Raises:
@@ -234,17 +234,17 @@ def parse_fields(text: str, find_reference: Callable[[str], Reference]) -> list[
     names = [field.name for field in fields]
     for name in names:
         if names.count(name) > 1:
-            raise RejectedError(f"fields: {name!r} is given twice; give each field once")
+            raise RejectedError(f"fields: {name!r} is given twice; remove one of them")
     return fields
 
 
 def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
-    """Read one field, such as `placed_at:datetime?:index`; the rest is as for `parse_fields`."""
+    """Parse a field such as `placed_at:datetime?:index`. See `parse_fields`."""
     name, *parts = text.split(":")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise RejectedError(
-            f"fields: {name!r} is not made of lower-case letters, digits and '_', from a letter; "
-            "give a name such as 'placed_at'"
+            f"fields: invalid name {name!r}: use lower-case letters, digits and '_', starting with "
+            "a letter, such as 'placed_at'"
         )
     if (
         keyword.iskeyword(name)
@@ -252,7 +252,7 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
         or name.startswith(("model_dump", "model_validate"))
     ):
         raise RejectedError(
-            f"fields: {name!r} means something else in Python or in a model; give another name"
+            f"fields: {name!r} already has a meaning in Python or in a model; choose another name"
         )
     field_type = reference = None
     flags = [part for part in parts if part in {"unique", "index"}]
@@ -266,22 +266,22 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
             field_type = TYPES[word]
         elif part not in flags:
             raise RejectedError(
-                f"fields: {name} has {part!r}, which is no type or flag, or one too many; "
+                f"fields: {name} has {part!r}, which is not a type or a flag, or is one too many; "
                 f"the types are {KNOWN}"
             )
     if reference and field_type in {None, TYPES["int"]}:
-        # Queries look up by foreign keys; MySQL creates this index by itself.
+        # Index foreign keys, since queries filter by them. MySQL does that anyway.
         key = KEYS[reference.key]
         return Field(name, key, nullable, "unique" in flags, "unique" not in flags, reference)
     if reference or field_type is None:
-        problem = "is a ref, whose only type is int" if reference else "has no type"
+        problem = "is a ref, which can only be an int" if reference else "has no type"
         raise RejectedError(f"fields: {name} {problem}; the types are {KNOWN}")
     if ("unique" in flags and not field_type.can_be_unique) or (
         "index" in flags and not field_type.can_have_index
     ):
         raise RejectedError(
-            f"fields: {name} cannot be {' and '.join(flags)}: not every database has that for its "
-            "type; leave it out, or take another type, such as str"
+            f"fields: {name} cannot be {' and '.join(flags)}: not every database supports that for "
+            "its type; remove the flag, or use another type, such as str"
         )
     unique = "unique" in flags
     return Field(name, field_type, nullable, unique, "index" in flags and not unique)

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 
 from pluralizer import Pluralizer
 
-#: Names that `src` or the routes have already, or that mean something else in Python.
+#: Names that the app or its routes already use.
 RESERVED = {"app", "config", "core", "docs", "openapi"}
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
 }
-#: The longest name in PostgreSQL, and the longest of a table, whose constraints add to it.
+#: The maximum length of names in PostgreSQL, and of tables: names of constraints are longer.
 MAX_NAME = 63
 MAX_MODULE = 40
-#: Names that the controller and the service import; a model can't have them.
+#: Names that the controller and the service import. A model with such a name gets a suffix there.
 IMPORTED = {
     *("After64", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id64"),
     *("Injectable", "Limit", "Page", "Patch", "Post", "Reader", "Request", "Response"),
 }
-#: Schemas of the OpenAPI document.
+#: Schemas that every project's OpenAPI schema contains.
 SCHEMAS = {"HTTPValidationError", "InvalidInput", "Problem", "ValidationError"}
-#: Variables of the controller and the service.
+#: Variables that the controller and the service already use.
 VARIABLES = {
     *("added", "after", "changes", "limit", "location", "name", "query", "reader", "request"),
     *("response", "result", "row", "rows", "self", "session", "value"),
@@ -31,7 +31,7 @@ VARIABLES = {
 
 
 class RejectedError(Exception):
-    """The module can't be made; the message is one line with the reason and the fix."""
+    """The module can't be created. The message is one line with the reason and the fix."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Names:
     module: str
     #: The singular: `order_item`.
     singular: str
-    #: The path of its routes, without slashes at the ends: `order-items`.
+    #: The path of its routes, without leading or trailing slashes: `order-items`.
     route: str
 
     @property
     def plural_class(self) -> str:
-        """The start of the names of its controller, service and module: `OrderItems`."""
+        """The prefix of the controller, service and module classes: `OrderItems`."""
         return camel_case(self.module)
 
     @property
@@ -62,7 +62,7 @@ class Names:
 
     @property
     def many(self) -> str:
-        """The plural in names of functions: `order_items`, or `all_sheep`."""
+        """The plural in function names: `order_items`, or `all_sheep`."""
         return self.module if self.module != self.singular else f"all_{self.module}"
 
     @property
@@ -73,27 +73,27 @@ class Names:
 
 
 def make_names(name: str, singular: str = "", route: str = "") -> Names:
-    """Make a module's names from options in any usual spelling.
+    """Derive a module's names from options in any common spelling.
 
     Args:
         name: `orders`, `order_items`, `OrderItems`, `order-items` or `Order items`.
         singular: the singular, if it can't be derived from the name.
-        route: the path of the routes, if it isn't the name: `/shop/orders`.
+        route: the path of the routes, if it differs from the name: `/shop/orders`.
 
     Raises:
         RejectedError: a name is invalid or taken.
     """
     module = snake_case(name, "name")
     for taken, reason in [
-        (keyword.iskeyword(module), "a keyword of Python"),
-        (module in sys.stdlib_module_names, "a module of Python"),
+        (keyword.iskeyword(module), "a Python keyword"),
+        (module in sys.stdlib_module_names, "a Python module"),
         (module in RESERVED, "a part of the app"),
         (module in WINDOWS_DEVICES, "a device on Windows"),
         (len(module) > MAX_MODULE, f"over {MAX_MODULE} characters long"),
-        (module.startswith(("sqlite_", "alembic_")), "kept for the database's own tables"),
+        (module.startswith(("sqlite_", "alembic_")), "reserved for internal tables"),
     ]:
         if taken:
-            raise RejectedError(f"name: {module!r} is {reason}; give another, such as 'orders'")
+            raise RejectedError(f"name: {module!r} is {reason}; choose another, such as 'orders'")
     names = Names(
         module,
         snake_case(singular, "singular") if singular else singular_of(module),
@@ -101,61 +101,61 @@ def make_names(name: str, singular: str = "", route: str = "") -> Names:
     )
     if names.singular_class.isupper():
         raise RejectedError(
-            f"singular: {names.singular!r} makes a class {names.singular_class}, which reads as a "
-            "constant; give a word, such as 'order'"
+            f"singular: {names.singular!r} would name a class {names.singular_class}, which looks "
+            "like a constant; use a word, such as 'order'"
         )
     if len(names.singular) > MAX_MODULE:
         raise RejectedError(
-            f"singular: {names.singular!r} is over {MAX_MODULE} characters long; give another, "
+            f"singular: {names.singular!r} is over {MAX_MODULE} characters long; choose another, "
             "such as 'order'"
         )
     of_python = keyword.iskeyword(names.singular_class) or hasattr(builtins, names.singular_class)
     if of_python or names.singular_class in SCHEMAS:
         raise RejectedError(
-            f"singular: {names.singular!r} makes a class {names.singular_class}, which "
-            f"{'Python' if of_python else 'the OpenAPI document'} has; give another, such as "
-            f"'my_{names.singular}'"
+            f"singular: {names.singular!r} would name a class {names.singular_class}, which "
+            f"{'Python' if of_python else 'the OpenAPI schema'} already has; choose another, such "
+            f"as 'my_{names.singular}'"
         )
     return names
 
 
 def singular_of(module: str) -> str:
-    """Derive the singular, which is the name itself if there is no other word."""
+    """Derive the singular. A name without one, such as `sheep`, is returned unchanged."""
     singular: str = Pluralizer().singular(module)  # type: ignore[no-untyped-call]  # its own
     return singular or module
 
 
 def snake_case(name: str, option: str) -> str:
-    """Spell a name as `order_items`.
+    """Convert a name to snake case: `order_items`.
 
     Raises:
-        RejectedError: it doesn't consist of words of ASCII letters and digits.
+        RejectedError: the name doesn't consist of words of ASCII letters and digits.
     """
     stripped = name.strip()
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([ _-]+[A-Za-z0-9]+)*", stripped):
         raise RejectedError(
-            f"{option}: {name!r} is not made of words of letters and digits, the first of which "
-            "begins with a letter; give a name such as 'order_items'"
+            f"{option}: {name!r} is invalid; use words of letters (a-z) and digits, starting with "
+            "a letter, such as 'order_items'"
         )
     words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", stripped)
     return "_".join(re.split(r"[ _-]+", words)).lower()
 
 
 def camel_case(name: str) -> str:
-    """Spell a name as `OrderItems`."""
+    """Convert a name to camel case: `OrderItems`."""
     return "".join(word.capitalize() for word in name.split("_"))
 
 
 def make_route(route: str) -> str:
-    """Remove the slashes at the ends of a route.
+    """Remove leading and trailing slashes.
 
     Raises:
-        RejectedError: it isn't a path of plain segments.
+        RejectedError: the route has a parameter or an unsupported character.
     """
     stripped = route.strip("/")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*", stripped):
         raise RejectedError(
-            f"route: {route!r} is not made of lower-case letters, digits, '-' and '_' between "
-            "slashes; give one such as '/order-items'"
+            f"route: {route!r} is invalid; use lower-case letters, digits, '-' and '_' between "
+            "slashes, such as '/order-items'"
         )
     return stripped

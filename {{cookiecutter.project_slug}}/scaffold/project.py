@@ -1,6 +1,6 @@
 """The modules, routes and migrations of a project, read from its code.
 
-None of the code runs, so a module can be made without settings and without a database.
+The code is parsed and never run, so creating a module needs no settings and no database.
 """
 
 import ast
@@ -51,47 +51,48 @@ class Project:
         return path.relative_to(self.root).as_posix()
 
     def check(self, names: Names) -> None:
-        """Make sure that there is room for a module.
+        """Check that a module's names are free.
 
         Raises:
-            RejectedError: its folder, table, routes or classes exist already.
+            RejectedError: its folder, table, routes or classes already exist.
         """
         for path in sorted([*self.root.glob("src/*"), *self.root.glob("tests/*")]):
-            # Some file systems ignore case, and git leaves folders with caches.
+            # Some file systems ignore case. Folders with only caches remain after `git switch`.
             if path.name.lower() in {names.module, f"{names.module}.py"} and (
                 path.is_file() or any(path.rglob("*.py"))
             ):
-                raise RejectedError(f"name: {self.shown(path)} exists; give another name")
+                raise RejectedError(f"name: {self.shown(path)} already exists; choose another name")
         for path, table in self.tables():
             if table.lower() == names.module:
                 raise RejectedError(
-                    f"name: {self.shown(path)} makes a table {table!r}; give another name, or have "
-                    "a migration drop it"
+                    f"name: {self.shown(path)} creates a table {table!r}; choose another name, or "
+                    "drop the table in a migration"
                 )
         for route in self.routes():
             if overlap(route, f"{names.route}/{{}}"):
                 raise RejectedError(
-                    f"route: /{names.route} is in the way of /{route}; give another, such as "
+                    f"route: /{names.route} conflicts with /{route}; choose another, such as "
                     f"'/my-{names.route}'"
                 )
         self.check_classes(names)
 
     def check_classes(self, names: Names) -> None:
-        """Make sure that no other module has classes of the same names.
+        """Check that no other module has classes with these names.
 
         Raises:
-            RejectedError: another module has.
+            RejectedError: another module has such a class.
         """
         for path, source in self.sources.items():
             classes = {node.name for node in source.body if isinstance(node, ast.ClassDef)}
             if f"{names.plural_class}Module" in classes:
                 raise RejectedError(
-                    f"name: {self.shown(path)} has a {names.plural_class}Module; give another name"
+                    f"name: {self.shown(path)} already has a class {names.plural_class}Module; "
+                    "choose another name"
                 )
             if names.singular_class in classes and path.parent.name != "core":
                 raise RejectedError(
-                    f"singular: {self.shown(path)} has a class {names.singular_class}; give "
-                    f"another, such as 'my_{names.singular}'"
+                    f"singular: {self.shown(path)} already has a class {names.singular_class}; "
+                    f"choose another, such as 'my_{names.singular}'"
                 )
 
     def tables(self) -> Iterator[tuple[Path, str]]:
@@ -107,7 +108,7 @@ class Project:
             )
 
     def routes(self) -> Iterator[str]:
-        """Yield the paths of all routes, without slashes at the ends."""
+        """Yield the paths of all routes, without leading or trailing slashes."""
         # The docs page and the schema.
         yield from ("docs", "docs/oauth2-redirect", "openapi.json")
         for source in self.sources.values():
@@ -122,7 +123,7 @@ class Project:
         """The newest migration's revision, if there is one.
 
         Raises:
-            RejectedError: there are several.
+            RejectedError: there are several newest migrations.
         """
         revisions: set[str] = set()
         followed: set[str] = set()
@@ -132,13 +133,13 @@ class Project:
         heads = sorted(revisions - followed)
         if len(heads) > 1:
             raise RejectedError(
-                f"migrations/versions has {len(heads)} heads, {' and '.join(heads)}; join them "
+                f"migrations/versions has {len(heads)} heads, {' and '.join(heads)}; merge them "
                 "with `uv run alembic merge heads`"
             )
         return heads[0] if heads else None
 
     def find_reference(self, name: str) -> Reference:
-        """Find the module that a `ref(name)` points to.
+        """Find the module that a `ref(name)` refers to.
 
         Raises:
             RejectedError: the module doesn't exist, or its files don't match the scaffold's.
@@ -146,8 +147,8 @@ class Project:
         module = snake_case(name, f"fields: ref({name})")
         if not (self.root / "src" / module / f"{module}_entity.py").exists():
             raise RejectedError(
-                f"fields: ref({name}) needs a module; there is no src/{module}/{module}_entity.py "
-                "yet"
+                f"fields: ref({name}) needs a module, but src/{module}/{module}_entity.py does not "
+                "exist; create that module first"
             )
         entity = self.parse(self.root / "src" / module / f"{module}_entity.py")
         controller = self.parse(self.root / "src" / module / f"{module}_controller.py")
@@ -166,20 +167,20 @@ class Project:
         routes = [prefix for prefix, _ in controllers_of(controller)]
         if not len(keys) == len(tables) == len(routes) == 1 <= len(adders):
             raise RejectedError(
-                f"fields: ref({name}) needs a module with one entity, one controller, and a "
-                "function add_… in its factory of the tests; write this key by hand"
+                f"fields: ref({name}) needs a module with one entity, one controller, and an "
+                "add_… function in its test factory; write this foreign key by hand"
             )
         key = type_of(keys[0])
         if key not in KEYS:
             raise RejectedError(
                 f"fields: ref({name}) needs a module whose id is an Id64, BigInteger or Integer, "
-                f"not {key}; write this key by hand"
+                f"not {key}; write this foreign key by hand"
             )
         return Reference(module, tables[0], routes[0], key, adders[0])
 
 
 def overlap(route: str, other: str) -> bool:
-    """Tell whether a request may match both paths, or one below the first."""
+    """Return whether a request may match both paths, or a path below the first."""
     segments = list(zip(route.split("/"), other.split("/"), strict=False))
     alike = all("{" in one + another or one == another for one, another in segments)
     return alike and len(route.split("/")) >= len(other.split("/")) - 1
@@ -193,7 +194,7 @@ def tables_of(source: ast.Module) -> Iterator[str]:
 
 
 def type_of(column: ast.AnnAssign) -> str:
-    """Name the type of a column: the first argument of its `mapped_column()`, or an Integer."""
+    """Return a column's type: the first argument of its `mapped_column()`, or Integer."""
     annotation = ast.unparse(column.annotation).split(".")[-1]
     call = column.value
     first = call.args[0] if isinstance(call, ast.Call) and call.args else ast.Name("Integer")
@@ -202,7 +203,7 @@ def type_of(column: ast.AnnAssign) -> str:
 
 
 def controllers_of(source: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:
-    """Yield the controllers in a file, each with its prefix without slashes at the ends."""
+    """Yield each controller in a file, with its prefix without leading or trailing slashes."""
     for node in ast.walk(source):
         if isinstance(node, ast.ClassDef):
             for prefix in decorations(node, {"Controller"}):
@@ -212,9 +213,9 @@ def controllers_of(source: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:
 def decorations(
     node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, names: set[str]
 ) -> Iterator[str]:
-    """Yield the path of each decorator of those names, without slashes at the ends.
+    """Yield the path of each decorator with one of the names, without outer slashes.
 
-    A path that isn't a string literal is left out.
+    Paths that aren't string literals are skipped.
     """
     for decorator in node.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] in names:
@@ -237,7 +238,7 @@ def strings_of(node: ast.Module | ast.ClassDef, name: str) -> set[str]:
 
 
 def operands(source: ast.Module, operation: str) -> Iterator[str]:
-    """Yield the tables that an operation of a migration's `upgrade` names."""
+    """Yield the tables of an operation, such as `create_table`, in a migration's `upgrade`."""
     for function in source.body:
         if isinstance(function, ast.FunctionDef) and function.name == "upgrade":
             for node in ast.walk(function):
@@ -246,5 +247,5 @@ def operands(source: ast.Module, operation: str) -> Iterator[str]:
 
 
 def is_string(node: ast.AST) -> TypeGuard[ast.Constant]:
-    """Tell whether it is a string literal."""
+    """Return whether a node is a string literal."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -1,7 +1,7 @@
 """The service.
 
-Every entity is imported before anything else, so that each can refer to any other one, and a
-module can build its statements when it is imported.
+Importing this package imports every entity first. SQLAlchemy can then resolve relationships between
+modules, and each module can build its statements at import time.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Tests. They have a database of their own: none can reach the configured one."""
+"""Tests. They use a temporary database and never the configured one."""
 
 import os
 {% if cookiecutter.database == "sqlite" %}
@@ -7,7 +7,7 @@ import tempfile
 from uuid import uuid4
 {% endif %}
 
-# Before `src` is imported, which reads the settings.
+# Importing `src` reads the settings, so set them first.
 {% if cookiecutter.database == "sqlite" %}
 os.environ["SQLITE_DB_NAME"] = f"{tempfile.mkdtemp()}/test"
 {% else %}

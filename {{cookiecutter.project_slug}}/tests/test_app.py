@@ -5,20 +5,20 @@ import httpx
 from src.app_service import APP_INFO
 
 
-async def test_says_what_it_is(client: httpx.AsyncClient) -> None:
+async def test_root_returns_name_and_version(client: httpx.AsyncClient) -> None:
     response = await client.get("/")
 
     assert response.status_code == 200
     assert response.json() == APP_INFO.model_dump()
 
 
-async def test_has_the_version_of_the_project() -> None:
+async def test_version_matches_pyproject() -> None:
     project = Path(__file__).parent.parent / "pyproject.toml"
 
     assert f'version = "{APP_INFO.app_version}"' in project.read_text(encoding="utf-8")
 
 
-async def test_is_documented(client: httpx.AsyncClient) -> None:
+async def test_api_is_documented(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     page = await client.get("/docs")
 

@@ -8,7 +8,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def normalize(requirement: str) -> str:
-    """Return the name of a requirement, as PyPI compares names."""
+    """Return the normalized name of a requirement (PEP 503)."""
     [name] = re.findall(r"^[A-Za-z0-9._-]+", requirement)
     return re.sub(r"[-_.]+", "-", str(name)).lower()
 

@@ -3,8 +3,6 @@ class DatabaseSettings(CoreSettings):
 
     #: The path of the file, with or without its `.db`.
     sqlite_db_name: str = Field(default="default_nest_db", min_length=1)
-    #: One connection for transactions, the others for reads. More threads get less done.
-    db_pool_size: int = Field(default=4, ge=1, le=1000)
 
     @field_validator("sqlite_db_name")
     @classmethod

@@ -1,7 +1,7 @@
 {% set sqlite, mysql = cookiecutter.database == "sqlite", cookiecutter.database == "mysql" %}
-"""Column types that behave the same on every database; SQLAlchemy's own of these don't.
+"""Column types that behave the same on every database, unlike SQLAlchemy's types of these names.
 
-SQLAlchemy's String, Text, Integer, BigInteger, Double, Boolean and Date do.
+SQLAlchemy's String, Text, Integer, BigInteger, Double, Boolean and Date already behave the same.
 """
 
 import datetime as dt
@@ -21,12 +21,12 @@ from sqlalchemy.ext.compiler import compiles
 MYSQL = ("mysql", "mariadb")
 {% endif %}
 
-#: A key of 64 bits. SQLite counts up an INTEGER alone, whose size is 64 bits there.
+#: A 64-bit primary key. SQLite only auto-increments INTEGER, which has 64 bits there.
 Id64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 class DateTime(sa.TypeDecorator[dt.datetime]):
-    """A time to the microsecond: from any time zone, and returned in UTC."""
+    """A timestamp with microseconds. Accepts any time zone and returns UTC."""
 
 {% if mysql %}
     # MySQL drops fractions of a second by default.
@@ -39,7 +39,7 @@ class DateTime(sa.TypeDecorator[dt.datetime]):
     def process_bind_param(self, value: dt.datetime | None, _: sa.Dialect) -> dt.datetime | None:
         """Convert to UTC: SQLite and MySQL store no offset."""
         if value and not value.tzinfo:
-            message = f"{value!r} has no time zone"
+            message = f"{value!r} has no time zone; use an aware datetime"
             raise ValueError(message)
         return value and value.astimezone(dt.UTC)
 
@@ -49,32 +49,32 @@ class DateTime(sa.TypeDecorator[dt.datetime]):
 
 
 class Numeric(sa.TypeDecorator[Decimal]):
-    """An exact decimal number of at most 15 digits: `Numeric(12, 2)` has 10 before the point."""
+    """An exact decimal number. `Numeric(12, 2)` has 12 digits, two of them after the point."""
 
     impl = sa.Numeric
     cache_ok = True
 
     def __init__(self, precision: int, scale: int) -> None:
         if precision > sys.float_info.dig:
-            message = f"precision {precision}: SQLite keeps no more than 15 digits"
+            message = f"invalid precision {precision}: use at most 15 digits, as SQLite does"
             raise ValueError(message)
         super().__init__(precision, scale)
 {% if sqlite %}
 
     def load_dialect_impl(self, _: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """Read floats from SQLite, which has no decimal numbers: 15 of their digits are exact."""
+        """Read floats, since SQLite has no decimal type. Their first 15 digits are exact."""
         return sa.Numeric(self.precision, self.scale, asdecimal=False)
 {% endif %}
 
     def process_result_value(self, value: Any, _: sa.Dialect) -> Decimal | None:
-        """{{ "Convert SQLite's float back to a Decimal" if sqlite else "Round a calculated value to the digits of the column" }}."""
+        """{{ "Convert SQLite's float back to a Decimal" if sqlite else "Round a computed value, such as an average, to the column's scale" }}."""
         step = Decimal(1).scaleb(-self.scale)
         return None if value is None else Decimal(str(value)).quantize(step, ROUND_HALF_UP)
 
 
 {% if mysql %}
 class Uuid(sa.TypeDecorator[uuid.UUID]):
-    """A UUID. On MariaDB it is text, as on MySQL, with every version of SQLAlchemy."""
+    """A UUID, stored as text on MySQL and MariaDB with every version of SQLAlchemy."""
 
     impl = sa.Uuid().with_variant(sa.Uuid(native_uuid=False), *MYSQL)
     cache_ok = True
@@ -84,19 +84,22 @@ Uuid = sa.Uuid
 
 
 class JSON(sa.JSON):
-    """An object or an array; None is NULL. Assign a new value: SQLAlchemy sees no change inside."""
+    """An object or an array; None is stored as NULL.
+
+    To change a value, assign a new one: SQLAlchemy doesn't notice changes inside it.
+    """
 
     def __init__(self) -> None:
         super().__init__(none_as_null=True)
 
     def compare_values(self, x: Any, y: Any) -> bool:
-        """Tell 1 from true and from 1.0, unlike Python's `==`."""
+        """Distinguish 1, 1.0 and true, which are equal in Python."""
         return bool(x == y) and json.dumps(x) == json.dumps(y)
 {% if mysql %}
 
 
 @compiles(JSON, *MYSQL)
 def compile_json(*_: Any, **__: Any) -> str:
-    """Keep JSON as it was written: MySQL's own type sorts keys and rounds numbers."""
+    """Store JSON as text: MySQL's JSON type sorts keys and rounds numbers."""
     return "LONGTEXT"
 {% endif %}

@@ -1,6 +1,6 @@
-"""Errors: each one leaves the app as `application/problem+json` (RFC 9457).
+"""Error handling: every error response is `application/problem+json` (RFC 9457).
 
-A response never shows SQL, parameters, paths or tracebacks.
+Error responses never contain SQL, statement parameters, file paths or tracebacks.
 """
 
 import json
@@ -24,25 +24,25 @@ from .http.database_errors import explain, is_unavailable
 from .logs import describe
 
 Headers = Mapping[str, str] | None
-#: The class of these responses in 0.1.0, which an owner's annotations may name.
+#: The name of this class in 0.1.0, kept for annotations in existing projects.
 ProblemResponse = Response
 
 logger = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-#: RFC 9110's names, some of which Python has since 3.13.
+#: Status titles from RFC 9110. Python has these three only since 3.13.
 TITLES = {**responses, 413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 class InvalidInput(BaseModel):
-    """One reason why a request is invalid, or conflicts with what is stored."""
+    """One reason why the request is invalid or conflicts with stored data."""
 
     detail: str
     location: list[str | int] = Field(examples=[["body", "name"]])
 
 
 class Problem(BaseModel):
-    """The body of every error."""
+    """The body of every error response (RFC 9457)."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Not Found"])
@@ -53,14 +53,14 @@ class Problem(BaseModel):
 
 
 class ProblemError(HTTPException):
-    """An error that reaches the client as it is: raise it, or a subclass, anywhere in a service.
+    """An error response. Raise it, or a subclass of it, in any service.
 
     Args:
         status: the HTTP status.
-        detail: a sentence about this occurrence, for people.
-        headers: further headers of the response.
-        members: further members of the body; `type`, a URI, and `title` name the kind of problem.
-            pydantic has to be able to write them as JSON.
+        detail: a human-readable explanation of this occurrence.
+        headers: additional response headers.
+        members: additional members of the body, which pydantic must be able to serialize. `type`
+            (a URI) and `title` identify the kind of problem.
     """
 
     def __init__(
@@ -75,52 +75,51 @@ def problem(status: int, detail: Any = None, headers: Headers = None, **members:
 
     Args:
         status: the HTTP status.
-        detail: a sentence about this occurrence, for people, or a mapping of members.
-        headers: further headers of the response.
-        members: further members of the body, such as `errors`.
+        detail: a human-readable explanation, or a mapping of members.
+        headers: additional response headers.
+        members: additional members of the body, such as `errors`.
     """
     given = detail if isinstance(detail, Mapping) else {"detail": detail and str(detail)}
     kind = {"type": "about:blank", "title": TITLES.get(status, "Error")}
     body: dict[Any, Any] = {**kind, **given, **members, "status": status}
     if not body.get("detail") or body["detail"] == responses.get(status):
         body.pop("detail", None)
-    # As ASCII: a lone surrogate in a client's text has no UTF-8.
+    # json.dumps writes ASCII: a lone surrogate from a client can't be encoded as UTF-8.
     content = json.dumps(body, separators=(",", ":"), default=to_jsonable_python)
     return Response(content, status, headers, MEDIA_TYPE)
 
 
 def unavailable(error: BaseException) -> Response:
-    """Log that the database or the time limit failed with `error`, and create a 503."""
+    """Log a database failure or a timeout, and create a 503 response."""
     reason = getattr(error, "orig", None) or error
     logger.warning("Unavailable", error=type(reason).__name__, reason=describe(reason))
-    detail = "This cannot be answered at the moment; try again later."
-    # Clients may try again after five seconds.
+    detail = "The service is temporarily unavailable. Try again later."
     return problem(503, detail, {"Retry-After": "5"})
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document the errors of a route: `@Get("/{id}", responses=problems(404))`."""
+    """Document a route's error responses: `@Get("/{id}", responses=problems(404))`."""
     body = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     return {status: {"description": TITLES.get(status, "Error"), **body} for status in statuses}
 
 
 def install_error_handlers(http_server: FastAPI) -> None:
-    """Respond to each error with a problem."""
+    """Register the handlers that turn errors into problem responses."""
     for kind in (StarletteHTTPException, RequestValidationError, HttpException):
-        # A coroutine: plain functions run in Starlette's 40 threads, which requests may have taken.
+        # respond_to is async: plain functions wait for one of 40 threads, which may all be busy.
         http_server.exception_handler(kind)(respond_to)
 
 
 async def respond_to(request: Request, error: Exception) -> Response:
-    """Create the response to any error; an unexpected one is logged with its traceback.
+    """Create the response to any error. Unexpected errors are logged with a traceback.
 
-    An owner's exception handlers come first, except that one for `Exception` comes last.
+    Your own exception handlers take precedence. Only a handler for `Exception` comes last.
     """
     handlers = request.app.exception_handlers
     if isinstance(error, StarletteHTTPException):
         if error.status_code != 500 or isinstance(error, ProblemError):
             return _from_http_exception(request, error)
-        # async_db_request_handler makes a 500 of every error in a service. Its detail is the SQL.
+        # async_db_request_handler turns every error in a service into a 500 with SQL as its detail.
         cause = error.__context__
         if isinstance(cause, Exception) and not isinstance(cause, StarletteHTTPException):
             error = cause
@@ -146,7 +145,7 @@ async def _call(handler: Any, request: Request, error: Exception) -> Response:
 def _explain(error: Exception) -> Response | None:
     """Create the response to an expected error."""
     if isinstance(error, RequestValidationError):
-        # At most 100: a body of a megabyte may have a hundred thousand.
+        # Limit the list: a body of 1 MB may contain 100,000 errors.
         found = error.errors()[:100]
         errors = [{"detail": each["msg"], "location": list(each["loc"])} for each in found]
         return problem(422, "The request is invalid.", errors=errors)
@@ -163,11 +162,12 @@ def _from_http_exception(request: Request, error: StarletteHTTPException) -> Res
     members = getattr(error, "members", {})
     response = problem(error.status_code, error.detail, error.headers, **members)
     if error.status_code == 405:
-        # Starlette names the methods of one route. Routes are asked because they may be a tree.
+        # Starlette lists the methods of one route only. FastAPI 0.137 keeps routes in a tree, so
+        # call `matches` instead of reading their methods.
         scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
         scopes = [{**scope, "method": each.value} for each in HTTPMethod]
         routes = request.app.routes
         full = [each for each in scopes for route in routes if route.matches(each)[0] is Match.FULL]
-        # Without duplicates: several routes may match.
+        # Several routes may match, so remove duplicates.
         response.headers["Allow"] = ", ".join(dict.fromkeys(each["method"] for each in full))
     return response

@@ -1,6 +1,6 @@
-"""Logging: structlog, which also formats what libraries log through Python's logging.
+"""Logging with structlog, which also formats the log entries of Python's logging.
 
-Values of rows and inputs stay out of the log, even if a driver or pydantic quotes them in an error.
+Drivers and pydantic quote values of rows and inputs in their errors. The log omits these values.
 """
 
 import json
@@ -17,28 +17,28 @@ from structlog.types import EventDict, ExcInfo, FilteringBoundLogger, Processor,
 
 LogFormat = Literal["auto", "json", "text"]
 
-# In a traceback, "|" and "+-" frame the errors of a group.
+# In the traceback of an exception group, "|" and "+-" frame each error.
 DRIVER = r"^[ |]*(?:aiomysql|asyncpg|pymysql|sqlalchemy|sqlite3)\.\S+: "
-#: The words in front of a value.
+#: The words before a value in a driver's message.
 WORD = r"query argument \$\d+:|(?:entry|value:?|in|near|:)(?= \\?['\"])"
 END = r"\n[ |]*(?:\[SQL: |\+-|\n[ |]*(?:The above|During handling))|\Z"
-#: A driver's message, of which one line without a value stays. PostgreSQL's DETAIL, which has the
-#: whole row, is on the next.
+#: A driver's message. Only its first line is kept, up to the value: PostgreSQL's DETAIL on the next
+#: line contains the whole row.
 MESSAGE = re.compile(rf"({DRIVER}.*?(?:{WORD}|$))(?!{END})(?s:.+?)(?={END})", re.MULTILINE)
-#: The values that SQLAlchemy, pydantic and FastAPI quote.
+#: Values quoted by SQLAlchemy, pydantic and FastAPI.
 INPUT = re.compile(r"(\[parameters:|input_value=|'input':).*")
 stamp = structlog.processors.TimeStamper(fmt="iso")
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
-    """Log to stderr: each event with its time, level, logger and request id.
+    """Log to stderr: each entry with its timestamp, level, logger and request id.
 
-    This replaces PyNest's configuration, which sets all of Python's logging to DEBUG on import.
+    This replaces the configuration of PyNest, which sets the root logger to DEBUG on import.
 
     Args:
-        level: the lowest level that is logged, for example `INFO`.
-        log_format: `json` for one line of JSON for each event, `text` for people, `auto` for text
-            on a terminal and JSON elsewhere.
+        level: the lowest level to log, such as `INFO`.
+        log_format: `json` for one JSON object per line, `text` for people, or `auto` for text on a
+            terminal and JSON otherwise.
     """
     stdlib = structlog.stdlib
     formatter = stdlib.ProcessorFormatter
@@ -58,19 +58,19 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
-        # The request log has an entry for each request already.
+        # RequestMiddleware already logs each request.
         logger.propagate = name != "uvicorn.access"
-    # httpx logs whole URLs, with any key in their query.
+    # httpx logs whole URLs, including API keys in the query.
     for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It logs each call, and each failure without a traceback, which src.core.errors logs with one.
+    # PyNest's decorator logs every call, and also failures, which src.core.errors already logs.
     logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)
 
 
 def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLogger:
-    """Create the logger of the request log, which writes to stderr directly.
+    """Create the logger for the request log.
 
-    Python's logging would take three times as long, and each request has an entry.
+    It writes to stderr directly, since Python's logging takes three times as long per request.
 
     Args:
         level: as for `configure_logging`.
@@ -81,12 +81,12 @@ def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLo
     wrapper = structlog.make_filtering_bound_logger(level)
     writer = structlog.WriteLogger(sys.stderr)
     logger: FilteringBoundLogger = structlog.wrap_logger(writer, processors, wrapper)
-    # The name since 0.1.0, by which people find these entries.
+    # Keep the name from 0.1.0: people filter their logs by it.
     return logger.bind(logger="src.core.middleware")
 
 
 def format_exception(exc_info: ExcInfo) -> str:
-    """Format a traceback as Python does, without values of rows and inputs."""
+    """Format a traceback like Python, but without values of rows and inputs."""
     return _scrub(traceback.format_exception(exc_info[1]))
 
 
@@ -103,7 +103,7 @@ def _rendering(log_format: LogFormat) -> list[Processor]:
     terminal = sys.stderr.isatty()
     renderer: Processor = structlog.processors.JSONRenderer(_to_json)
     if log_format == "text" or (log_format == "auto" and terminal):
-        # structlog's own tracebacks show the values of variables, secrets among them.
+        # structlog's own tracebacks show the values of variables, including secrets.
         plain = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)
     return [structlog.processors.ExceptionRenderer(format_exception), renderer]
@@ -113,11 +113,11 @@ def _to_json(event: EventDict, **options: Any) -> str:
     try:
         return to_json(event, fallback=repr).decode()
     except PydanticSerializationError:
-        # A lone surrogate, for example.
+        # pydantic rejects lone surrogates, which json escapes.
         return json.dumps(event, **options)
 
 
 def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Drop uvicorn's second copy of its message, which has colours."""
+    """Drop the coloured copy of uvicorn's message."""
     event.pop("color_message", None)
     return event

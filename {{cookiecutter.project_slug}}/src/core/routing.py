@@ -1,4 +1,4 @@
-"""Routes: their URLs, and their order."""
+"""The URLs of routes, and their order."""
 
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ def location(request: Request, name: str, /, **path_params: Any) -> str:
     """Return the path of a route, for a `Location` header.
 
     Args:
-        request: the current request; its `root_path` comes first, as behind a proxy.
+        request: the current request. A proxy's prefix, its `root_path`, is prepended.
         name: the name of the controller's method, for example `get_example`.
         path_params: the parameters in the route's path.
 
@@ -22,22 +22,22 @@ def location(request: Request, name: str, /, **path_params: Any) -> str:
 
 
 def order_routes(http_server: FastAPI) -> None:
-    """Move each route in front of an earlier one whose parameters would take its requests.
+    """Move each route before an earlier one that would match its requests.
 
-    PyNest registers the methods of a controller by name: `get_order` for `/orders/{order_id}`
-    comes before `get_stats` for `/orders/stats`.
+    PyNest registers a controller's methods in alphabetical order: `get_order` for
+    `/orders/{order_id}` comes before `get_stats` for `/orders/stats`.
 
     Raises:
-        ValueError: a route can't be moved, as since FastAPI 0.137; the message names both routes.
+        ValueError: FastAPI 0.137 or later can't move the route; the message names both routes.
     """
     routes: list[Any] = http_server.router.routes
-    # Since FastAPI 0.137, the items are views on the routes.
+    # Since FastAPI 0.137, this list has copies of the routes, and changing it has no effect.
     views = getattr(routing, "iter_route_contexts", None)
     listed = list(views(routes)) if views else routes
     for index, route in enumerate(listed):
         hiding = next((each for each in listed[:index] if _hides(each, route)), None)
         if hiding and views:
-            problem = f"{hiding.path} ({hiding.name}) takes the requests of {route.path}"
+            problem = f"{hiding.path} ({hiding.name}) hides {route.path}"
             fix = f"rename {route.name}, since PyNest sorts methods by name"
             raise ValueError(f"{problem} ({route.name}): {fix}")
         if hiding:
@@ -45,7 +45,7 @@ def order_routes(http_server: FastAPI) -> None:
 
 
 def _hides(earlier: Any, route: Any) -> bool:
-    """Tell whether `earlier` takes all requests of `route`, and also others."""
+    """Return whether `earlier` matches all requests of `route`, and others too."""
     methods, others = (set(getattr(each, "methods", None) or ()) for each in (earlier, route))
     if "{" not in earlier.path or methods.isdisjoint(others):
         return False

@@ -1,4 +1,4 @@
-"""The column types: every database returns the value that it was given."""
+"""Column types return the stored value on every database."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""The database, as the code of this service relies on it: sessions, reads and connections."""
+"""Sessions, reads and connections, as services use them."""
 
 import asyncio
 import contextvars
@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from src.config import config, settings
 from src.core.database import DatabaseProvider
 
-#: A table that every migrated database has, with any modules.
+#: A table that every migrated database has.
 VERSION = table("alembic_version", column("version_num"))
 WAIT = 2
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("app")
 
 @pytest.fixture
 async def small() -> AsyncIterator[DatabaseProvider]:
-    """Make a provider with a single connection for transactions."""
+    """Create a provider with a single connection for transactions."""
     params = settings.engine_params | {"pool_size": 2, "pool_timeout": 0.2}
     provider = DatabaseProvider(config.engine.dialect.name, settings.config_params, params)
     yield provider

@@ -1,4 +1,4 @@
-"""Errors that an owner can build on, and the form that all errors have."""
+"""Responses to your own errors and to unexpected ones."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -34,7 +34,7 @@ ERRORS = {
 
 @async_db_request_handler
 async def buy(name: str) -> None:
-    """Fail as a method of a service does."""
+    """Fail like a method of a service."""
     raise ERRORS[name]
 
 

@@ -21,14 +21,14 @@ def _migrated_again() -> Iterator[None]:
 
 
 def test_migrations_create_and_drop_the_entities_tables() -> None:
-    # This fails if an entity has no migration: write one with `make migration`.
+    # If this fails, an entity has no migration: create one with `make migration`.
     command.check(CONFIG)
     command.downgrade(CONFIG, "base")
     command.upgrade(CONFIG, "head")
     command.check(CONFIG)
 
 
-def test_start_migrates_an_empty_database() -> None:
+def test_startup_migrates_an_empty_database() -> None:
     asyncio.run(config.drop_all())
     asyncio.run(config.create_all())
 

@@ -1,4 +1,4 @@
-"""The types of models: the values that they accept, and those that they return."""
+"""The field types of models: accepted, normalized and rejected values."""
 
 import json
 from typing import Any

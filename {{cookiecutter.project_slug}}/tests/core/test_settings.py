@@ -1,4 +1,4 @@
-"""Settings: where they come from, and the line for a value that can't be used."""
+"""Settings: their sources, and the error for an invalid value."""
 
 from pathlib import Path
 
@@ -21,9 +21,9 @@ def test_malformed_value_is_one_line(
         Settings.load()
 
 
-def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DB_POOL_SIZE", "3")
-    # Set and deleted, so that pytest removes the value from the file afterwards.
+    # Set and delete the variable, so that monkeypatch resets it after the test.
     monkeypatch.setenv("DB_POOL_RECYCLE", "1")
     monkeypatch.delenv("DB_POOL_RECYCLE")
     file = tmp_path / ".env"

@@ -1,4 +1,4 @@
-"""Rows for the tests of this module, and of modules that refer to it."""
+"""Test data for this module, and for modules that refer to it."""
 
 from itertools import count
 from typing import Any
@@ -9,7 +9,7 @@ NUMBERS = count(1)
 
 
 async def new_example(_: httpx.AsyncClient) -> dict[str, Any]:
-    """Make a valid body that differs from all others."""
+    """Return a valid body with unique values."""
     number = next(NUMBERS)
     return {
         "name": f"name {number}",
@@ -17,7 +17,7 @@ async def new_example(_: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def add_example(client: httpx.AsyncClient, /, **values: Any) -> Any:
-    """Post a new body with the given values, and return the response's body."""
+    """Create a row with the given values through the API, and return it."""
     response = await client.post("/examples", json=await new_example(client) | values)
     assert response.status_code == 201, response.text
     return response.json()

@@ -10,7 +10,7 @@ from .examples_factory import add_example, new_example
 
 MAX_ID = 2**63 - 1
 
-#: Invalid values, and fields that don't exist.
+#: Invalid values and unknown fields.
 INVALID: list[dict[str, Any]] = [
     {"name": None},
     {"name": 1},
@@ -143,7 +143,7 @@ async def test_get_rejects_invalid_paging(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {}), ("DELETE", None)])
 async def test_invalid_id_is_rejected(client: httpx.AsyncClient, method: str, body: Any) -> None:
-    # pydantic alone reads these as numbers.
+    # pydantic alone would read these as integers.
     odd = ["1_0", "+10", "%2010", "10%0A", "10.0", "010", "١٠"]
 
     for wrong in [MAX_ID + 1, 10**30, 0, -1, "x", *odd]:

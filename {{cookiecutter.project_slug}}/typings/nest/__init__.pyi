@@ -1,4 +1,4 @@
-# Types of the parts of PyNest that the app uses; PyNest ships none. All else is Any.
+# PyNest ships no types. These stubs cover the parts that the app uses; everything else is Any.
 from typing import Any
 
 def __getattr__(name: str) -> Any: ...

@@ -1,4 +1,4 @@
-"""ASGI middleware: request ids, the request log, and limits of time and size."""
+"""ASGI middleware: request ids, the request log, and limits for time and size."""
 
 import asyncio
 import re
@@ -17,20 +17,20 @@ from src.core.errors import respond_to
 
 HEADER = "X-Request-ID"
 REQUEST_ID = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
-#: FastAPI takes a second to parse 5,000 parameters, and four seconds for 10,000.
+#: FastAPI needs one second to parse 5,000 query parameters, and four seconds for 10,000.
 MAX_PARAMETERS = 1000
 
 
 class RequestMiddleware:
-    """Give each request an id, a log entry and a time limit, and turn errors into problems.
+    """Add a request id, a log entry, a time limit and error handling to each request.
 
-    The id is the caller's `X-Request-ID` if it is safe to log, else a new one.
+    The id is the client's `X-Request-ID` if it is safe to log, otherwise a new one.
 
     Args:
         app: the next ASGI app.
-        logger: the logger of the request log.
-        seconds: the time until the response has to start. It may then take as long as it needs,
-            for example for a download or a stream of events.
+        logger: the logger for the request log.
+        seconds: the time limit for the start of the response. Its body has no limit, so downloads
+            and event streams may take longer.
     """
 
     def __init__(self, app: ASGIApp, logger: FilteringBoundLogger, seconds: float) -> None:
@@ -53,14 +53,14 @@ class RequestMiddleware:
         async def send_with_id(message: Message) -> None:
             nonlocal status, is_logged
             if message["type"] == "http.response.start":
-                # int: an HTTPStatus would be logged by its name.
+                # Convert an HTTPStatus, which would be logged by its name.
                 status = int(message["status"])
                 MutableHeaders(scope=message)[HEADER] = request_id
-                # An error's response may start after the limit has ended.
+                # An error response may start after the limit has expired; this then raises.
                 with suppress(RuntimeError):
                     limit.reschedule(None)
             await send(message)
-            # Background tasks run after the last chunk, so the end of the app is too late.
+            # Log with the last chunk: the app only returns after its background tasks.
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 is_logged = True
                 self._log(scope, status, start)
@@ -93,7 +93,7 @@ class SizeLimitMiddleware:
 
     Args:
         app: the next ASGI app.
-        max_body_bytes: the size of the largest body that is accepted.
+        max_body_bytes: the maximum size of a body.
     """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
@@ -104,7 +104,7 @@ class SizeLimitMiddleware:
         received = 0
 
         async def receive_limited() -> Message:
-            """Count the bytes, since a body may not announce its length."""
+            """Count the bytes, since a chunked body has no Content-Length."""
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
@@ -114,11 +114,11 @@ class SizeLimitMiddleware:
 
         if scope["type"] == "http":
             if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
-                raise HTTPException(414, "The query has too many parameters.")
+                raise HTTPException(414, f"The query has more than {MAX_PARAMETERS} parameters.")
             length = Headers(scope=scope).get("Content-Length", "0")
             if not length.isdecimal():
-                raise HTTPException(400, "Content-Length has to be a number.")
-            # Servers pass on any number of digits, and int() raises above 4,300.
+                raise HTTPException(400, "Content-Length must be a number.")
+            # Servers accept any number of digits, but int() raises ValueError above 4,300.
             if int(length.lstrip("0")[:19] or 0) > self.max_body_bytes:
                 raise HTTPException(413)
         await self.app(scope, receive_limited, send)

@@ -1,6 +1,6 @@
 [% set one = cookiecutter.singular %]
 [% set references = cookiecutter.fields | selectattr("reference") | list %]
-"""Rows for the tests of this module, and of modules that refer to it."""
+"""Test data for this module, and for modules that refer to it."""
 
 [% if references | length < cookiecutter.fields | length %]
 from itertools import count
@@ -19,7 +19,7 @@ NUMBERS = count(1)
 
 [% endif %]
 async def new_[[ one ]]([[ "client" if references else "_" ]]: httpx.AsyncClient) -> dict[str, Any]:
-    """Make a valid body that differs from all others."""
+    """Return a valid body with unique values."""
 [% if references | length < cookiecutter.fields | length %]
     number = next(NUMBERS)
 [% endif %]
@@ -35,7 +35,7 @@ async def new_[[ one ]]([[ "client" if references else "_" ]]: httpx.AsyncClient
 
 
 async def add_[[ one ]](client: httpx.AsyncClient, /, **values: Any) -> Any:
-    """Post a new body with the given values, and return the response's body."""
+    """Create a row with the given values through the API, and return it."""
     response = await client.post("/[[ cookiecutter.route ]]", json=await new_[[ one ]](client) | values)
     assert response.status_code == 201, response.text
     return response.json()

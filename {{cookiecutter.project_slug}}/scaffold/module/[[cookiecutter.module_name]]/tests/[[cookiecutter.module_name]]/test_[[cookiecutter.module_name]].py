@@ -18,7 +18,7 @@ from .[[ cookiecutter.module_name ]]_factory import add_[[ one ]], new_[[ one ]]
 
 MAX_ID = 2**63 - 1
 
-#: Invalid values, and fields that don't exist.
+#: Invalid values and unknown fields.
 INVALID: list[dict[str, Any]] = [
 [% for field in fields %]
 [% for value in field.invalid %]
@@ -200,7 +200,7 @@ async def test_get_rejects_invalid_paging(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {}), ("DELETE", None)])
 async def test_invalid_id_is_rejected(client: httpx.AsyncClient, method: str, body: Any) -> None:
-    # pydantic alone reads these as numbers.
+    # pydantic alone would read these as integers.
     odd = ["1_0", "+10", "%2010", "10%0A", "10.0", "010", "١٠"]
 
     for wrong in [MAX_ID + 1, 10**30, 0, -1, "x", *odd]:
