@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def record(folder: Path) -> Recording:
-    """Make a project as the README says, with a home and tools of its own."""
+    """Make a project as the README says, with an empty home and the system's Python."""
     repository = snapshot(folder / "template")
     home, work, programs = (folder / name for name in ("home", "work", "bin"))
     for path in (home, work, programs):

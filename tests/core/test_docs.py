@@ -127,3 +127,9 @@ async def test_routes_added_later_are_documented() -> None:
         document = (await client.get("/openapi.json")).json()
 
     assert list(document["paths"]) == ["/later"]
+
+
+async def test_app_of_first_release_has_the_page(core_client: httpx.AsyncClient) -> None:
+    links = links_of(await core_client.get("/docs"))
+
+    assert "/docs/assets/swagger-ui-bundle.js" in links
