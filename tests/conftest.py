@@ -118,6 +118,24 @@ def mypy_cache() -> Path:
 
 
 @pytest.fixture
+def variables(
+    combination: Combination,
+    project: Path,
+    settings: dict[str, str],
+    database: str,
+    mypy_cache: Path,
+) -> dict[str, str]:
+    """Return variables for the project's environment, an empty database and no network."""
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    return settings | {
+        f"{combination.database.upper()}_DB_NAME": database,
+        "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
+        "UV_OFFLINE": "1",
+        "MYPY_CACHE_DIR": str(mypy_cache),
+    }
+
+
+@pytest.fixture
 def run_own_tests(record_property: Callable[[str, object], None], tmp_path: Path) -> RunOwnTests:
     """Return a variant of `run` that also reports the outcomes of the project's own tests."""
 

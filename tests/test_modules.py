@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from tools import servers
 from tools.releases import releases
 from tools.template import TEMPLATE, git, render, run
 
@@ -56,24 +55,6 @@ def commands(project: Path, heading: str) -> list[str]:
     readme = (project / "README.md").read_text(encoding="utf-8")
     _, _, section = readme.partition(f"\n{heading}\n")
     return re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
-
-
-@pytest.fixture
-def variables(
-    combination: Combination,
-    project: Path,
-    settings: dict[str, str],
-    database: str,
-    mypy_cache: Path,
-) -> dict[str, str]:
-    """Return variables for the project's environment, an empty database and no network."""
-    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-    return settings | {
-        f"{combination.database.upper()}_DB_NAME": database,
-        "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
-        "UV_OFFLINE": "1",
-        "MYPY_CACHE_DIR": str(mypy_cache),
-    }
 
 
 def test_generated_modules_pass_all_checks(

@@ -60,6 +60,7 @@ DIFFER = {
     "session_style": {
         ".cruft.json",
         "README.md",
+        "docs/growing.md",
         f"{SCAFFOLD}_controller.py",
         f"{SCAFFOLD}_service.py",
         "src/examples/examples_controller.py",

@@ -76,7 +76,7 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
         reason = str(getattr(error, "orig", error)) or "no response in time"
         # A URL's repr hides the password.
         message = f"cannot create the tables in {state.config.engine.url!r} ({reason})"
-        raise ConnectionError(f"{message}; check the settings in .env") from None
+        raise ConnectionError(f"{message}; see docs/database.md") from None
     try:
         yield
     finally:
