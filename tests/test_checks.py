@@ -27,7 +27,7 @@ from .helpers.projects import COMBINATIONS, Combination
 WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")
 #: Advice in a message of the update workflow. The workflow doesn't run it.
-UPDATE_HINT = "run make update yourself"
+UPDATE_HINT = "run make update locally"
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
 
