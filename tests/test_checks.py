@@ -159,6 +159,17 @@ def test_workflows_match_githubs_schema(repository: Path) -> None:
     run([*schema, "vendor.dependabot", str(DEPENDABOT)], repository)
 
 
+def test_issue_forms_match_githubs_schema() -> None:
+    schema = ["check-jsonschema", "--builtin-schema"]
+    folder = TEMPLATE / ".github" / "ISSUE_TEMPLATE"
+
+    forms = sorted(path.name for path in folder.glob("*.yml") if path.name != "config.yml")
+
+    assert forms == ["bug.yml", "feature.yml"]
+    run([*schema, "vendor.github-issue-forms", *forms], folder)
+    run([*schema, "vendor.github-issue-config", "config.yml"], folder)
+
+
 def test_workflows_are_hardened(repository: Path) -> None:
     zizmor = ["zizmor", "--offline", "--no-config", "--no-progress", "--strict-collection"]
 

@@ -13,7 +13,7 @@ from .database import DatabaseProvider
 from .errors import install_error_handlers
 from .http.health_controller import HealthController
 from .http.middleware import RequestMiddleware, SizeLimitMiddleware
-from .http.openapi import install_openapi
+from .http.openapi import install_docs, install_openapi
 from .logs import create_request_logger
 from .routing import order_routes
 from .settings import CoreSettings
@@ -42,6 +42,7 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
         logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
     install_error_handlers(http_server)
     install_openapi(http_server)
+    install_docs(http_server, is_enabled=settings.api_docs)
     # Starlette calls the last added middleware first: the request log must see every response.
     http_server.add_middleware(SizeLimitMiddleware, max_body_bytes=settings.max_body_bytes)
     logger = create_request_logger(settings.log_level, settings.log_format)
