@@ -11,7 +11,7 @@ APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: app test lint format lock examples release bench bench-serving bench-quick clean
+.PHONY: app test lint format lock examples pictures release bench bench-serving bench-quick clean
 
 # Render a project without hooks, install it and serve it.
 app: $(READY)
@@ -43,6 +43,10 @@ lock: $(READY)
 # Regenerate the rendered examples module with the scaffold.
 examples: $(READY)
 	$(BIN)/python -m tools.examples
+
+# Record the terminal and take the screenshot for the README; writes docs/pictures.
+pictures: $(READY)
+	$(BIN)/python -m tools.pictures
 
 # Release the last commit: make release VERSION=0.1.0
 release: $(READY)

@@ -142,8 +142,9 @@ replace {known} the commit that you used, and run this in the project:
 """
 
 
-def next_steps() -> str:
+def next_steps(answers: dict[str, object]) -> str:
     """Return the first steps in a new project."""
+    database = "" if answers["database"] == "sqlite" else "    make database\n"
     project = os.getcwd()
     parent, name = os.path.split(project)
     folder = name if parent == os.environ.get("PWD") else project
@@ -158,7 +159,7 @@ Commit it before you edit it, so that updates from the template can be merged:
 
 Then run the service and its tests. README.md also has the commands without make:
 
-    make run
+{database}    make run
     make test
 """
 
@@ -170,7 +171,7 @@ def main(answers: dict[str, object]) -> None:
         return
     # cruft defines `_commit`, and writes the record itself.
     unrecorded = "" if "_commit" in answers else record_template(answers)
-    print(next_steps() + unrecorded, file=sys.stderr)
+    print(next_steps(answers) + unrecorded, file=sys.stderr)
 
 
 # JSON escapes the quotes in answers, so they cannot end the string. A list of pairs keeps the order

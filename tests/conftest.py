@@ -14,6 +14,7 @@ from pytest_cookies.plugin import Cookies
 from tools import servers
 from tools.template import TEMPLATE, run
 
+from .helpers.docs import MARK, find_section
 from .helpers.projects import COMBINATIONS, Combination, as_given
 from .helpers.promises import PROPERTY, PromiseChecker, read_outcomes
 from .helpers.repositories import snapshot
@@ -28,6 +29,10 @@ FIGURE = "figure"
 
 class Render(Protocol):
     def __call__(self, **answers: str) -> Path: ...
+
+
+class Commands(Protocol):
+    def __call__(self, project: Path, page: str, heading: str) -> list[str]: ...
 
 
 class RunOwnTests(Protocol):
@@ -126,6 +131,28 @@ def database(combination: Combination, settings: dict[str, str], tmp_path: Path)
     servers.execute(combination.database, settings, f"DROP DATABASE IF EXISTS {name}")
 
 
+@pytest.fixture
+def commands(request: pytest.FixtureRequest) -> Iterator[Commands]:
+    """Return a function that reads the blocks of commands in a section.
+
+    The test's mark must name each section, and the test must read each section that it names.
+    """
+    marked = {
+        (mark.args[0], heading)
+        for mark in request.node.iter_markers(MARK)
+        for heading in mark.args[1:]
+    }
+    read = set()
+
+    def commands(project: Path, page: str, heading: str) -> list[str]:
+        assert (page, heading) in marked, "name the section in the test's mark"
+        read.add((page, heading))
+        return find_section(project, page, heading).code_in("sh")
+
+    yield commands
+    assert read == marked, f"unread: {marked - read}"
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that all processes of this run share, so that legs can be compared."""
@@ -152,6 +179,24 @@ def record_figure(record_property: Callable[[str, object], None]) -> RecordFigur
         )
 
     return record_figure
+
+
+@pytest.fixture
+def variables(
+    combination: Combination,
+    project: Path,
+    settings: dict[str, str],
+    database: str,
+    mypy_cache: Path,
+) -> dict[str, str]:
+    """Return variables for the project's environment, an empty database and no network."""
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    return settings | {
+        f"{combination.database.upper()}_DB_NAME": database,
+        "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
+        "UV_OFFLINE": "1",
+        "MYPY_CACHE_DIR": str(mypy_cache),
+    }
 
 
 @pytest.fixture

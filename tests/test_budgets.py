@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 #: Lines of code in `src/core`, and lines of its tests in a project.
-CORE_LINES = 1000
+CORE_LINES = 1035
 TEST_LINES = 450
 
 IGNORED = {

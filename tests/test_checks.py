@@ -21,13 +21,13 @@ import yaml
 
 from tools.template import DATABASES, TEMPLATE, files, git, run
 
-from .conftest import Render
+from .conftest import Commands, Render
 from .helpers.projects import COMBINATIONS, Combination
 
 WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")
 #: Advice in a message of the update workflow. The workflow doesn't run it.
-UPDATE_HINT = "run make update yourself"
+UPDATE_HINT = "run make update locally"
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
 
@@ -159,6 +159,17 @@ def test_workflows_match_githubs_schema(repository: Path) -> None:
     run([*schema, "vendor.dependabot", str(DEPENDABOT)], repository)
 
 
+def test_issue_forms_match_githubs_schema() -> None:
+    schema = ["check-jsonschema", "--builtin-schema"]
+    folder = TEMPLATE / ".github" / "ISSUE_TEMPLATE"
+
+    forms = sorted(path.name for path in folder.glob("*.yml") if path.name != "config.yml")
+
+    assert forms == ["bug.yml", "feature.yml"]
+    run([*schema, "vendor.github-issue-forms", *forms], folder)
+    run([*schema, "vendor.github-issue-config", "config.yml"], folder)
+
+
 def test_workflows_are_hardened(repository: Path) -> None:
     zizmor = ["zizmor", "--offline", "--no-config", "--no-progress", "--strict-collection"]
 
@@ -225,13 +236,13 @@ def test_workflow_tests_every_python(project: Path) -> None:
     jobs = read(project / WORKFLOW)["jobs"]
     own = read(TEMPLATE / WORKFLOW)["jobs"]
     pyproject = (project / "pyproject.toml").read_text(encoding="utf-8")
-    readme = (project / "README.md").read_text(encoding="utf-8")
+    testing = (project / "docs" / "testing.md").read_text(encoding="utf-8")
 
     pythons = jobs["test"]["strategy"]["matrix"]["python"]
 
     assert pythons == own["test"]["strategy"]["matrix"]["python"]
     assert f'requires-python = ">={pythons[0]}"' in pyproject
-    assert f"Python {pythons[0]} to {pythons[-1]}" in readme
+    assert f"Python {pythons[0]} to {pythons[-1]}" in testing
     [newest] = [step["with"] for step in jobs["check"]["steps"] if "python" in str(step)]
     assert newest == {"python-version": pythons[-1]}
 
@@ -470,12 +481,16 @@ def cloned(render: Render, tmp_path: Path, variables: dict[str, str]) -> Path:
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_hooks_check_each_commit(cloned: Path, variables: dict[str, str]) -> None:
+@pytest.mark.runs_commands("docs/testing.md", "Check the code")
+def test_hooks_check_each_commit(
+    cloned: Path, commands: Commands, variables: dict[str, str]
+) -> None:
     def commit(message: str) -> str:
         return run(f"git add . && git commit --message '{message}'", cloned, **variables)
 
-    install = "uv run pre-commit install"
-    assert f"`{install}`" in (cloned / "README.md").read_text(encoding="utf-8")
+    checks, install = commands(cloned, "docs/testing.md", "Check the code")
+    # test_matrix.py runs the first two, and test_audit the last one.
+    assert checks.splitlines() == ["make lint", "make format", "make audit"]
     run(install, cloned, **variables)
     hooks = [hook["name"] for hook in read(cloned / HOOKS)["repos"][0]["hooks"]]
     printed = commit("Start from the template")

@@ -18,7 +18,7 @@ from docker.utils import exclude_paths
 
 from tools.template import DATABASES, TEMPLATE, files, run
 
-from .conftest import Render
+from .conftest import Commands, Render
 from .helpers.serving import free_port, serving
 
 #: Files of a development checkout that must not reach the image.
@@ -216,6 +216,17 @@ def test_compose_defaults_match_the_app(
         assert f"\n{prefix}PORT={app[f'{prefix}PORT']}\n" in example
 
 
+def test_every_setting_is_documented(project: Path) -> None:
+    page = (project / "docs" / "configuration.md").read_text(encoding="utf-8")
+    example = (project / ".env.example").read_text(encoding="utf-8")
+
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| `?(.*?)`? \|", page, re.MULTILINE))
+
+    assert set(documented) == settings(project)
+    for name, default in re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE):
+        assert documented[name] == default, name
+
+
 def test_sqlite_folder_is_a_writable_volume(render: Render) -> None:
     project = render(database="sqlite")
     folder = Path(image_environment(project)["SQLITE_DB_NAME"]).parent
@@ -314,18 +325,18 @@ def test_app_waits_for_migrations_and_database(compose: dict[str, Any]) -> None:
 
 def test_container_allows_a_graceful_shutdown(project: Path, compose: dict[str, Any]) -> None:
     main = (project / "main.py").read_text(encoding="utf-8")
-    readme = (project / "README.md").read_text(encoding="utf-8")
+    page = (project / "docs" / "deployment.md").read_text(encoding="utf-8")
     [seconds] = re.findall(r'"timeout_graceful_shutdown": (\d+)', main)
 
     grace = compose["services"]["app"]["stop_grace_period"]
 
     assert int(seconds) < int(grace.removesuffix("s")) <= int(seconds) + 10
-    assert f"for {seconds} seconds at most" in readme
+    assert f"for {seconds} seconds at most" in page
 
 
 def test_port_and_commands_are_documented(project: Path, compose: dict[str, Any]) -> None:
     start = command(project, "CMD")
-    readme = (project / "README.md").read_text(encoding="utf-8")
+    page = (project / "docs" / "deployment.md").read_text(encoding="utf-8")
 
     port = start[start.index("--port") + 1]
     assert instruction(project, "EXPOSE") == port
@@ -333,8 +344,35 @@ def test_port_and_commands_are_documented(project: Path, compose: dict[str, Any]
     assert compose["services"]["app"]["ports"] == [f"127.0.0.1:{port}:{port}"]
 
     for words in (start, compose["services"]["migrate"]["command"]):
-        assert f"`{' '.join(words)}`" in readme
-    assert f" as user {instruction(project, 'USER').partition(':')[0]}," in readme
+        assert f"`{' '.join(words)}`" in page
+    assert f" as user {instruction(project, 'USER').partition(':')[0]}." in page
+
+
+@pytest.mark.runs_commands("docs/deployment.md", "Containers")
+def test_docker_commands_fit_the_compose_file(
+    project: Path, commands: Commands, compose: dict[str, Any]
+) -> None:
+    assert commands(project, "docs/deployment.md", "Containers") == [
+        "docker compose up --build",
+        "docker compose down --volumes",
+    ]
+    # `up` starts every service that has no profile.
+    started = {name for name, service in compose["services"].items() if "profiles" not in service}
+    assert started == {"app", "migrate", *compose["services"].keys() & {"database"}}
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
+@pytest.mark.runs_commands("docs/database.md", "Start it")
+def test_database_commands_name_the_service(
+    project: Path, commands: Commands, compose: dict[str, Any]
+) -> None:
+    make, start, stop = commands(project, "docs/database.md", "Start it")
+
+    assert make == "make database"
+    assert run(["make", "--dry-run", "database"], project) == f"{start}\n"
+    for command in (start, stop):
+        assert command.split()[:2] == ["docker", "compose"]
+        assert command.split()[-1] in compose["services"]
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ class Team(config.Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column("team_name", String(100), unique=True)
-    # The database rejects to delete a team that has people. The ORM would take them out of it.
+    # The database rejects deleting a team with people. The ORM would set their keys to NULL.
     people: Mapped[list["Person"]] = relationship(
         back_populates="team", order_by="Person.id", passive_deletes="all"
     )
@@ -223,7 +223,7 @@ from sqlalchemy import Row, text
 
 from src.config import config
 
-#: Text that the input models reject, and the database takes.
+#: Text that input models reject, but the database accepts.
 STORED = ["", "   ", " x ", "\\t", "x" * 100]
 if config.engine.dialect.name != "postgresql":
     STORED.append("nul\\0")

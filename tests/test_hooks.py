@@ -104,6 +104,13 @@ def test_rejection_keeps_an_existing_project(tmp_path: Path, template: Path) -> 
     assert {path: (project / path).read_bytes() for path in files(project)} == before
 
 
+def test_next_steps_start_the_database(tmp_path: Path, template: Path) -> None:
+    result = generate("cookiecutter", str(template), tmp_path / "new", database="mysql")
+
+    steps = re.findall(r"^    (make .+)$", result.stderr, re.MULTILINE)
+    assert steps == ["make database", "make run", "make test"]
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_next_steps_work_as_printed(
     tmp_path: Path, template: Path, tool: str, monkeypatch: pytest.MonkeyPatch

@@ -20,11 +20,14 @@ import pytest
 from tools import servers
 from tools.template import TEMPLATE, files, run
 
-from .conftest import Render, RunOwnTests
+from .conftest import Commands, Render, RunOwnTests
 from .helpers.projects import COMBINATIONS, Combination
 from .helpers.serving import find_server, free_port, legs, required, serving
 
 pytestmark = pytest.mark.matrix
+
+#: A combination for each database that is a server.
+SERVERS = {"postgresql-controller", "mysql-service"}
 
 
 def legs_of(session_style: str) -> pytest.MarkDecorator:
@@ -33,12 +36,6 @@ def legs_of(session_style: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "combination", legs(combinations), indirect=True, scope="session"
     )
-
-
-def shell_blocks(project: Path) -> list[str]:
-    """Return the blocks of shell commands in the README."""
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    return re.findall(r"^```sh\n(.*?)\n```$", readme, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.xdist_group("sqlite-controller")
@@ -139,8 +136,17 @@ def test_new_project_installs_its_pins(combination: Combination, render: Render)
 
 
 @pytest.mark.xdist_group("sqlite-controller")
-def test_lock_keeps_versions_that_upgrade_raises(render: Render, mypy_cache: Path) -> None:
+@pytest.mark.runs_commands("docs/dependencies.md", "Add a package", "Remove a package", "Upgrade")
+def test_lock_keeps_versions_that_upgrade_raises(
+    render: Render, commands: Commands, mypy_cache: Path
+) -> None:
     folder = render()
+    [add], [remove], [upgrade_one, upgrade_all] = (
+        commands(folder, "docs/dependencies.md", heading)
+        for heading in ("Add a package", "Remove a package", "Upgrade")
+    )
+    adding, lock = add.splitlines()
+    raising, _ = upgrade_one.splitlines()
     requirements = folder / "requirements.txt"
     shipped = pins(folder)
     old = re.sub("^idna==.*$", "idna==3.10", requirements.read_text(), flags=re.MULTILINE)
@@ -149,9 +155,9 @@ def test_lock_keeps_versions_that_upgrade_raises(render: Render, mypy_cache: Pat
     def lint() -> None:
         run("make --silent lint", folder, MYPY_CACHE_DIR=str(mypy_cache))
 
-    run(start_commands(folder)[0], folder)
+    run("make uv.lock", folder)
     lint()
-    run("uv add --quiet httpx", folder)
+    run(adding, folder)
     with pytest.raises(AssertionError) as caught:
         lint()
     assert re.search(
@@ -160,31 +166,27 @@ def test_lock_keeps_versions_that_upgrade_raises(render: Render, mypy_cache: Pat
         re.MULTILINE,
     )
     assert requirements.read_text() == old
-    run("make lock", folder)
+    run(lock, folder)
     assert pins(folder).items() >= (shipped | {"idna": "3.10"}).items()
     assert {"httpx", "httpcore"} <= pins(folder).keys()
     lint()
 
-    run("uv remove --quiet httpx", folder)
-    run("make lock", folder)
+    run(remove, folder)
     assert requirements.read_text() == old
-    run("uv lock --quiet --upgrade-package idna", folder)
+    run(raising, folder)
     with pytest.raises(AssertionError, match=r"\nrequirements\.txt lacks idna==\S+: run `make"):
         lint()
 
-    run("make upgrade", folder)
+    run(upgrade_one, folder)
+    lint()
+
+    run(upgrade_all, folder)
     assert pins(folder).keys() == shipped.keys()
     assert re.fullmatch(r"3\.(1[1-9]|[2-9])\S*", pins(folder)["idna"])
     # One set of pins serves every Python.
     assert "python_full_version" not in requirements.read_text()
     # The workflow runs this once a week, to find a new version that breaks a project.
     run("make test", folder)
-
-
-def start_commands(project: Path) -> list[str]:
-    """Return the README's first commands for a user without make."""
-    [start] = [block for block in shell_blocks(project) if block.startswith("uv add")]
-    return start.splitlines()
 
 
 @legs_of("controller")
@@ -231,7 +233,8 @@ def test_own_tests_leave_named_database_alone(
     run_own_tests: RunOwnTests,
 ) -> None:
     """Run the tests while `.env` names a database with data, as it may in production."""
-    url = f"sqlite:///{database}.db"
+    # SQLite's is among the project's own files.
+    url = f"sqlite:///{project}/named.db"
     if combination.database != "sqlite":
         servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
         host, port, user, password = (quote(value, safe="") for value in settings.values())
@@ -239,18 +242,19 @@ def test_own_tests_leave_named_database_alone(
     variables = ("DATABASE_URL", "DB_READ_URL", "DB_MIGRATION_URL")
     env = project / ".env"
     env.write_text("".join(f"{name}={url}\n" for name in variables), encoding="utf-8")
-    before = sources(project)
     list_examples = ["uv", "run", "--quiet", "python", "-c", ADD_AND_LIST]
     # Shuffled, in two processes, and with no warning.
     own_tests = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
 
     try:
         assert run([*list_examples, "Ada"], project).endswith("['Ada']\n")
+        before = sources(project)
         assert re.search(r"\d+ passed", run_own_tests(own_tests, project))
         assert run(list_examples, project).endswith("['Ada']\n")
+        assert sources(project) == before
     finally:
-        env.unlink()
-    assert sources(project) == [path for path in before if path != Path(".env")]
+        for path in [env, *project.glob("named.db*")]:
+            path.unlink()
 
 
 @pytest.mark.parametrize(
@@ -272,64 +276,93 @@ def test_own_tests_report_a_missing_server(combination: Combination, project: Pa
     )
 
 
+@pytest.mark.runs_commands("README.md", "Start", "Configuration")
+@pytest.mark.runs_commands("docs/configuration.md", "Configuration")
+@pytest.mark.runs_commands("docs/deployment.md", "With uvicorn")
 def test_readme_commands_serve(
-    combination: Combination, project: Path, settings: dict[str, str], database: str
+    combination: Combination,
+    project: Path,
+    commands: Commands,
+    settings: dict[str, str],
+    database: str,
 ) -> None:
-    """Run each command of the README; only port, database and password differ."""
+    """Run the commands as they are, except for the port and Docker's."""
     settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
-    password = settings.get(f"{combination.database.upper()}_PASSWORD", "")
-    settings |= {"PGPASSWORD": password, "MYSQL_PWD": password}
+    make, plain, curls, compose = commands(project, "README.md", "Start")
+    assert make.splitlines() == ["make database", "make run"]
+    assert compose == "docker compose up --build"  # test_containers.py checks Docker's commands
+    [uvicorn] = commands(project, "docs/deployment.md", "With uvicorn")
+    [configure] = commands(project, "README.md", "Configuration")
+    assert commands(project, "docs/configuration.md", "Configuration") == [configure]
 
-    def adapted(command: str, port: int = 8000) -> str:
-        return (
-            command.replace("8000", str(port))
-            .replace("default_nest_db", database)
-            .replace("-u root -p ", "-u root ")
-        )
-
-    blocks = shell_blocks(project)
-    curls = [block for block in blocks if block.startswith("curl")]
-    serve = [block for block in blocks if "main.py" in block or "uvicorn" in block]
-    others = [block for block in blocks if block not in curls and block not in serve]
-    assert len(curls) == 1
-    assert len(serve) == 3
-    assert len(others) == (1 if combination.database == "sqlite" else 2)
-
-    for block in others:
-        client = block.partition(" ")[0]
-        if client in {"psql", "mysql"} and not shutil.which(client) and not required():
-            servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-        else:
-            run(adapted(block), project, **settings)
-    for block in [*serve, "make run"]:
-        if "pip" in block:
-            continue  # in test_pinned_project_serves_and_keeps_data
+    run(configure, project)
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    for block in ["make run", plain, *uvicorn.splitlines()]:
         port = free_port()
-        with serving(adapted(block, port), project, port, settings):
-            outputs = [run(adapted(curl, port), project) for curl in curls[0].splitlines()]
+        with serving(block.replace("8000", str(port)), project, port, settings):
+            outputs = [run(curl.replace("8000", str(port)), project) for curl in curls.splitlines()]
         assert '"app_name":"My App"' in outputs[0]
         assert '"name":"Ada"' in outputs[1] or '"status":409' in outputs[1]
         assert '"items":[{"id":1,"name":"Ada"}]' in outputs[2]
     (project / ".env").unlink()
 
 
-def test_pinned_project_serves_and_keeps_data(
+@pytest.mark.parametrize(
+    "combination",
+    legs([each for each in COMBINATIONS if str(each) in SERVERS]),
+    indirect=True,
+    scope="session",
+)
+@pytest.mark.runs_commands("docs/database.md", "Use another server")
+def test_database_commands_create_it(
     combination: Combination,
     project: Path,
+    commands: Commands,
     settings: dict[str, str],
     database: str,
-    tmp_path: Path,
 ) -> None:
-    folder = tmp_path / "installed"
-    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".*"))
-    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-    settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
-    port = free_port()
-    [install] = [block for block in shell_blocks(project) if "pip" in block]
+    """Run the command as it is, except for the names and the password."""
+    password = settings.get(f"{combination.database.upper()}_PASSWORD", "")
+    [create] = commands(project, "docs/database.md", "Use another server")
+    client = create.partition(" ")[0]
+    if not shutil.which(client) and not required():
+        pytest.skip(f"{client} is not installed")
+
+    command = create.replace("default_nest_db", database).replace("-u root -p ", "-u root ")
+    run(command, project, PGPASSWORD=password, MYSQL_PWD=password)
+
+    assert servers.exists(combination.database, settings, database)
+
+
+@pytest.fixture
+def folder(project: Path, tmp_path: Path) -> Path:
+    """Copy a project without its environment."""
+    ignored = shutil.ignore_patterns(".*")
+    return Path(shutil.copytree(project, tmp_path / "installed", ignore=ignored))
+
+
+@pytest.fixture
+def install(combination: Combination, project: Path, commands: Commands) -> str:
+    """Return the commands that install a project without uv, and serve it."""
+    [install] = commands(project, "docs/deployment.md", "With pip alone")
     if combination.session_style == "service":
         # The controller leg installs with pip. That takes longer, so this leg uses uv.
         install = install.replace("python3 -m venv", "uv venv --quiet --python python3")
         install = install.replace("pip install", "uv pip install")
+    return install
+
+
+@pytest.mark.runs_commands("docs/deployment.md", "With pip alone")
+def test_pinned_project_serves_and_keeps_data(
+    combination: Combination,
+    folder: Path,
+    install: str,
+    settings: dict[str, str],
+    database: str,
+) -> None:
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
+    port = free_port()
     # Skip compilation: the service imports only a part of the packages.
     settings["PIP_NO_COMPILE"] = "1"
 

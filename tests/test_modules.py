@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from tools import servers
 from tools.releases import releases
 from tools.template import TEMPLATE, git, render, run
 
+from .conftest import Commands
+from .helpers.docs import find_section
 from .helpers.projects import COMBINATIONS, Combination
 from .helpers.serving import free_port, legs, serving
 from .test_scaffold import KINDS, NAMES, fields_of
@@ -51,41 +52,25 @@ OLD_MODULES = {
 }
 
 
-def commands(project: Path, heading: str) -> list[str]:
-    """Return the shell blocks in a section of the README."""
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    _, _, section = readme.partition(f"\n{heading}\n")
-    return re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
-
-
-@pytest.fixture
-def variables(
+@pytest.mark.runs_commands("docs/modules.md", "Make a module", "Undo a new module")
+def test_generated_modules_pass_all_checks(
     combination: Combination,
     project: Path,
-    settings: dict[str, str],
-    database: str,
-    mypy_cache: Path,
-) -> dict[str, str]:
-    """Return variables for the project's environment, an empty database and no network."""
-    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-    return settings | {
-        f"{combination.database.upper()}_DB_NAME": database,
-        "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
-        "UV_OFFLINE": "1",
-        "MYPY_CACHE_DIR": str(mypy_cache),
-    }
-
-
-def test_generated_modules_pass_all_checks(
-    combination: Combination, project: Path, variables: dict[str, str], tmp_path: Path
+    commands: Commands,
+    variables: dict[str, str],
+    tmp_path: Path,
 ) -> None:
-    """Run the README's commands; thorough legs add a module with every type of field."""
+    """Run the page's commands; thorough legs add a module with every type of field."""
     # The copy shares this environment.
     run("uv sync --quiet", project)
     folder = tmp_path / "my-app"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
-    [orders, *others, checkout, clean, clean_migration] = commands(folder, "## A new module")
+    make, plain, apply = commands(folder, "docs/modules.md", "Make a module")
+    [undo] = commands(folder, "docs/modules.md", "Undo a new module")
+    orders, *others = [*make.splitlines(), plain]
     assert orders == "make module name=orders"
+    migrate, test = apply.splitlines()
+    assert test == "make test"
     modules = ["orders", "invoices", "order_items"]
     if combination in THOROUGH:
         others.insert(0, f"make module name=things fields='{EVERY_TYPE}'")
@@ -96,10 +81,9 @@ def test_generated_modules_pass_all_checks(
         before = commit(folder) if combination in THOROUGH else ""
         run(command, folder, **variables)
     if combination in THOROUGH:
-        # Create caches of this module, which the README's last commands remove.
+        # Create caches of this module, which `undo` removes.
         run("uv run python -m compileall -q src/order_items tests/order_items", folder, **variables)
-        for command in (checkout, clean, clean_migration):
-            run(command, folder)
+        run(undo, folder)
         assert run([*GIT, "status", "--porcelain"], folder) == ""
         assert commit(folder) == before
         run(others[-1], folder, **variables)
@@ -107,7 +91,7 @@ def test_generated_modules_pass_all_checks(
     relate(folder)
 
     run("make lint", folder, **variables)
-    run("make migrate", folder, **variables)
+    run(migrate, folder, **variables)
     assert_tests_pass(folder, [*modules, MIGRATIONS], variables)
     port = free_port()
     with serving("uv run python main.py", folder, port, variables) as client:
@@ -127,13 +111,10 @@ def assert_tests_pass(folder: Path, tests: list[str], variables: dict[str, str])
     assert re.search(r"\d+ passed", run(f"uv run pytest {paths}", folder, **variables))
 
 
-def section(folder: Path, heading: str) -> list[str]:
-    """Return the Python blocks in a section of the README."""
-    readme = (folder / "README.md").read_text(encoding="utf-8")
-    _, _, text = readme.partition(f"\n### {heading}\n")
-    return re.findall(
-        r"^```python\n(.*?)^```$", re.split(r"\n##", text)[0], re.MULTILINE | re.DOTALL
-    )
+def shown(folder: Path, heading: str) -> list[str]:
+    """Return the Python blocks in a section of the page about modules."""
+    blocks = find_section(folder, "docs/modules.md", heading).code_in("python")
+    return [f"{code}\n" for code in blocks]
 
 
 def rewrite(path: Path, *changes: tuple[str, str]) -> None:
@@ -145,8 +126,8 @@ def rewrite(path: Path, *changes: tuple[str, str]) -> None:
 
 
 def relate(folder: Path) -> None:
-    """Add the README's relationship to `orders`."""
-    imported, entity, statement = section(folder, "Relationships")
+    """Add the page's relationship to `orders`."""
+    imported, entity, statement = shown(folder, "Relationships")
     [attribute] = re.findall(r"^    invoices: .*\n", entity, re.MULTILINE)
     path = folder / "src" / "orders" / "orders_entity.py"
     rewrite(
@@ -180,7 +161,7 @@ def rename_column(folder: Path) -> None:
 
 
 def remove(folder: Path, modules: list[str]) -> None:
-    """Remove modules as the README says, except for the migration."""
+    """Remove modules as the page says, except for the migration."""
     app_module = folder / "src" / "app_module.py"
     text = app_module.read_text(encoding="utf-8")
     for name in modules:
@@ -188,6 +169,64 @@ def remove(folder: Path, modules: list[str]) -> None:
             shutil.rmtree(folder / parent / name)
         text = re.sub(rf".*\b{name.title().replace('_', '')}Module\b.*\n", "", text)
     app_module.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("combination", legs(COMBINATIONS[:1]), indirect=True, scope="session")
+@pytest.mark.runs_commands("README.md", "Add a module", "Migrations")
+@pytest.mark.runs_commands("AGENTS.md", "Add a module", "Change a table")
+@pytest.mark.runs_commands(
+    "docs/migrations.md", "Change a table", "Go back", "Migrate in production"
+)
+@pytest.mark.runs_commands("docs/modules.md", "Remove an old module")
+@pytest.mark.runs_commands("docs/testing.md", "Run the tests")
+def test_documented_steps_lead_to_modules(
+    project: Path, commands: Commands, variables: dict[str, str], tmp_path: Path
+) -> None:
+    """Follow the pages on a project's modules and migrations, one after the other."""
+    run("uv sync --quiet", project)
+    folder = tmp_path / "my-app"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
+
+    def follow(page: str, heading: str) -> str:
+        blocks = commands(folder, page, heading)
+        return "".join(run(block, folder, **variables) for block in blocks)
+
+    def add_column(module: str, column: str) -> None:
+        [entity] = (folder / "src" / module).glob("*_entity.py")
+        with entity.open("a") as file:
+            file.write(f"    {column}: Mapped[str | None] = mapped_column(String(100))\n")
+
+    assert re.search(r"\d+ passed", follow("README.md", "Add a module"))
+    follow("AGENTS.md", "Add a module")
+    for number, (page, heading, module) in enumerate(
+        [
+            ("README.md", "Migrations", "books"),
+            ("AGENTS.md", "Change a table", "orders"),
+            ("docs/migrations.md", "Change a table", "examples"),
+        ]
+    ):
+        add_column(module, f"added_{number}")
+        follow(page, heading)
+        newest = newest_migration(folder)
+        assert f'sa.Column("added_{number}"' in newest
+    run("uv run alembic check", folder, **variables)
+
+    went = follow("docs/migrations.md", "Go back")
+    assert "(head)" in went
+    assert "Running downgrade" in went
+    assert "Running upgrade" in follow("docs/migrations.md", "Migrate in production")
+    test, some = commands(folder, "docs/testing.md", "Run the tests")
+    assert test == "make test"  # README.md has it too
+    assert len(re.findall(r"\d+ passed", run(some, folder, **variables))) == 2
+    remove(folder, ["examples"])
+    follow("docs/modules.md", "Remove an old module")
+    assert 'op.drop_table("examples")' in newest_migration(folder)
+
+
+def newest_migration(folder: Path) -> str:
+    """Read the migration that was written last."""
+    paths = (folder / "migrations" / "versions").glob("*.py")
+    return max(paths, key=lambda path: path.stat().st_mtime_ns).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -270,7 +309,7 @@ asyncio.run(main())
 
 
 def widen(folder: Path) -> None:
-    """Widen the keys of `orders` to 64 bits, as the README shows."""
+    """Widen the keys of `orders` to 64 bits, as the page shows."""
     for name in ("orders", "invoices"):
         for path in (folder / "src" / name).glob("*_[mc]o*.py"):
             text = path.read_text(encoding="utf-8")
@@ -287,7 +326,7 @@ def widen(folder: Path) -> None:
         for key in ("revision", "down_revision")
     )
     [head] = revisions - followed
-    for upgrade in section(folder, "Keys of 64 bits"):
+    for upgrade in shown(folder, "Keys of 64 bits"):
         header = 'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "wide"\n'
         (versions / "wide.py").write_text(f'{header}down_revision = "{head}"\n\n\n{upgrade}')
 

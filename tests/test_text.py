@@ -259,7 +259,7 @@ def test_hooks_read_any_answer(answers: dict[str, str]) -> None:
 @settings(max_examples=500, deadline=None, database=None)
 def test_derived_slug_is_valid_unless_taken(name: str) -> None:
     for line in rejections(context_of({"project_name": name})):
-        assert line.startswith("invalid project_name ") or "choose a name that" in line
+        assert line.startswith("invalid project_name ") or ": choose a name " in line
 
 
 def test_awkward_text_is_formatted_and_linted(render: Render, tmp_path: Path) -> None:

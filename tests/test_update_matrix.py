@@ -5,6 +5,7 @@ An updated project equals a fresh project of the newer version with the user's o
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import sys
@@ -21,14 +22,15 @@ from tools.template import SOURCE, TEMPLATE, git, run
 
 from .helpers.projects import COMBINATIONS, Combination
 from .helpers.repositories import commit
-from .test_update_tool import Change, contents, edit, outside_skip, start
+from .test_update_tool import Change, contents, edit, outside_skip, read_skip, start
 
 RECORD, ENVIRONMENT = ".cruft.json", "UV_PROJECT_ENVIRONMENT"
 
 #: The next version's changes. It also adds a file, renames `logs.py`, and deletes a file.
 NEXT: list[Change] = [
-    ("README.md", "## Schema\n", "## Schema\n\nChanged by the template.\n"),
-    ("compose.yaml", "# The service", "# Changed by the template.\n# The service"),
+    ("README.md", "## Migrations\n", "## Migrations\n\nChanged by the template.\n"),
+    ("docs/logging.md", "## Requests\n", "## Requests\n\nChanged by the template.\n"),
+    ("compose.yaml", "services:\n", "# Changed by the template.\nservices:\n"),
     ("pyproject.toml", "dependencies = [", 'dependencies = [\n    "anyio>=4,<5",'),
     ("src/core/paging.py", "\nfrom ", "\n# Changed by the template.\nfrom "),
     ("src/app_module.py", "class AppModule:", "# Changed by the template.\nclass AppModule:"),
@@ -48,7 +50,7 @@ NEXT: list[Change] = [
 EDITS: list[Change] = [
     ("README.md", "## Start\n", "## Ours\n\nChanged by the user.\n\n## Start\n"),
     ("pyproject.toml", "\n]\n\n[dep", '\n    "httpx>=0.28,<0.29",\n]\n\n[dep'),
-    ("src/core/paging.py", '"""', '"""Changed by the user. '),
+    ("src/core/paging.py", "\nItem = ", "\n# Changed by the user.\nItem = "),
 ]
 
 
@@ -151,14 +153,15 @@ def follow(
         version: the project's version.
         show: presents a version as the newest one.
     """
-    theirs = outside_skip(render(version))
     for target in ("next",) if version == "HEAD" else ("HEAD", "next"):
+        # The project's list decides, which the update itself may change.
+        skip = read_skip(project)
+        theirs, newer = (outside_skip(render(each), skip) for each in (version, target))
         before = contents(project)
         mine = {name: before[name] for name in before.keys() - theirs.keys()}
-        newer = outside_skip(render(target))
         # A version that changes no file is no update, and isn't recorded.
         if newer | {RECORD: theirs[RECORD]} != theirs:
-            theirs = newer
+            theirs, version = newer, target
         show(target)
 
         update(project)
@@ -183,15 +186,39 @@ def test_option_changes_and_changes_back(
     """Switch to the previous combination and back. Each combination has its turn."""
     other = COMBINATIONS[COMBINATIONS.index(combination) - 1]
     project = start(history.render(version, combination), tmp_path / "my-app")
-    before = contents(project)
-    mine = {name: before[name] for name in before.keys() - outside_skip(project).keys()}
-    made = {each: outside_skip(history.render("HEAD", each)) for each in (other, combination)}
+    made = {each: history.render("HEAD", each) for each in (other, combination)}
     history.show("HEAD")
 
-    for each, theirs in made.items():
+    for each, fresh in made.items():
+        before = contents(project)
+        mine = {name: before[name] for name in before.keys() - outside_skip(project).keys()}
+        theirs = outside_skip(fresh, read_skip(project))
         changed = each.answers.items() - (combination if each == other else other).answers.items()
         update(project, *(f"{name}={value}" for name, value in changed))
         assert contents(project) == theirs | mine
+
+
+@pytest.mark.parametrize("place", ["## Start", "## Logs"])
+def test_owner_can_keep_the_old_readme(history: History, tmp_path: Path, place: str) -> None:
+    """Follow the upgrade notes of the version that gives the README to the owner."""
+    project = start(history.render("0.2.0", COMBINATIONS[0]), tmp_path / "my-app")
+    edit(project, ("README.md", f"{place}\n", f"## Ours\n\nChanged by the user.\n\n{place}\n"))
+    commit(project, "Edit")
+    before = (project / "README.md").read_bytes()
+    history.show("HEAD")
+
+    with contextlib.suppress(AssertionError):  # the second edit conflicts
+        run([sys.executable, "update.py"], project)
+
+    conflicts = git(project, "diff", "--name-only", "--diff-filter=U").split()
+    assert conflicts == ([] if place == "## Start" else ["README.md"])
+    git(project, "checkout", "HEAD", "README.md")
+    assert (project / "README.md").read_bytes() == before
+    commit(project, "Update")
+    history.show("next")
+    update(project)
+    assert (project / "README.md").read_bytes() == before
+    assert b"Changed by the template." in (project / "docs/logging.md").read_bytes()
 
 
 def change(created: Path, folder: Path) -> Path:
@@ -205,7 +232,7 @@ def change(created: Path, folder: Path) -> Path:
 
 
 def live_in(project: Path, *, deployed: bool) -> None:
-    """Remove `examples` as the README says, and create a module.
+    """Remove `examples` as docs/modules.md says, and create a module.
 
     Args:
         project: the project to change.

@@ -22,6 +22,7 @@ import yaml
 from tools.releases import release
 from tools.template import SOURCE, environment, files, git, run
 
+from .conftest import Commands
 from .helpers.projects import as_given
 from .helpers.repositories import commit, identify
 
@@ -51,7 +52,7 @@ CHANGES: list[Change] = [
     (".editorconfig", "root = true", "root = true\n# Changed by the template."),
     (".gitignore", "# Editors", "*.changed\n\n# Editors"),
     ("Dockerfile", "\nCOPY src", "\n# Changed by the template.\nCOPY src"),
-    ("README.md", "## Start\n", "## Start\n\nChanged by the template.\n"),
+    ("docs/logging.md", "## Requests\n", "## Requests\n\nChanged by the template.\n"),
     ("pyproject.toml", "dependencies = [", 'dependencies = [\n    "added-by-template>=1,<2",'),
     ("src/core/logs.py", '"""', '"""Changed by the template. '),
     ("src/core/paging.py", '"""', '"""Changed by the template. '),
@@ -64,7 +65,7 @@ RENAMED = "src/core/logs.py", "src/core/renamed.py"
 #: A user's changes before the update.
 EDITS: list[Change] = [
     ("Dockerfile", "FROM", "# Changed by the user.\nFROM"),
-    ("README.md", "## Logs", "## Ours\n\nChanged by the user.\n\n## Logs"),
+    ("docs/logging.md", "## Errors", "## Ours\n\nChanged by the user.\n\n## Errors"),
     ("pyproject.toml", '    "uvicorn', '    "added-by-user>=1,<2",\n    "uvicorn'),
     ("src/app_module.py", "class AppModule:", "# Changed by the user.\nclass AppModule:"),
     ("src/core/logs.py", "\nimport ", "\n# Changed by the user.\nimport "),
@@ -195,11 +196,17 @@ def sections(report: str) -> dict[str, set[str]]:
     }
 
 
-def outside_skip(project: Path) -> dict[str, bytes]:
-    """Return the files that belong to the template."""
+def read_skip(project: Path) -> list[str]:
+    """Return the paths that belong to the owner."""
     pyproject = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
-    skip = pyproject["tool"].get("cruft", {}).get("skip", [])
-    skipped = {path for pattern in skip for path in project.glob(pattern)}
+    skip: list[str] = pyproject["tool"].get("cruft", {}).get("skip", [])
+    return skip
+
+
+def outside_skip(project: Path, skip: list[str] | None = None) -> dict[str, bytes]:
+    """Return the files that belong to the template, by the project's own list or another one."""
+    patterns = read_skip(project) if skip is None else skip
+    skipped = {path for pattern in patterns for path in project.glob(pattern)}
     return {
         name: content
         for name, content in contents(project).items()
@@ -254,7 +261,7 @@ def test_update_keeps_every_edit(kind: str, first: Path, tmp_path: Path, update:
     report = update(project).stdout
 
     after = contents(top)
-    changed = {"Dockerfile", ".gitignore", "README.md", "pyproject.toml", "src/core/paging.py"}
+    changed = {name for name, _, _ in CHANGES} - {".editorconfig", RENAMED[0]}
     changed = {place + name.replace("Dockerfile", "deploy/Dockerfile") for name in changed}
     assert sections(report) == {
         "Deleted by you, but changed by the template": {f"{place}.editorconfig"},
@@ -268,7 +275,7 @@ def test_update_keeps_every_edit(kind: str, first: Path, tmp_path: Path, update:
     assert before.keys() - after.keys() == {place + DELETED, place + RENAMED[0]}
     for name in before.keys() & after.keys():
         assert (before[name] != after[name]) is (name in {*changed, f"{place}.cruft.json"}), name
-    for name in ("README.md", "deploy/Dockerfile", RENAMED[1]):
+    for name in ("docs/logging.md", "deploy/Dockerfile", RENAMED[1]):
         assert b"Changed by the template." in after[place + name]
         assert b"Changed by the user." in after[place + name]
     assert b"added-by-template" in after[f"{place}pyproject.toml"]
@@ -307,15 +314,15 @@ def test_update_works_in_a_fresh_clone(
     follow(clone, fork)
     edit(
         fork / SOURCE.name,
-        ("README.md", "Changed by the template.", "Changed again."),
+        ("docs/logging.md", "Changed by the template.", "Changed again."),
         (RENAMED[1], "Changed by the template.", "Changed again."),
     )
     commit(fork, "Third")
 
     report = update(clone).stdout
 
-    assert sections(report) == {"Changed": {"README.md", RENAMED[1]}}
-    for name in ("README.md", RENAMED[1]):
+    assert sections(report) == {"Changed": {"docs/logging.md", RENAMED[1]}}
+    for name in ("docs/logging.md", RENAMED[1]):
         text = (clone / name).read_text(encoding="utf-8")
         assert "Changed again." in text
         assert "Changed by the user." in text
@@ -324,7 +331,7 @@ def test_update_works_in_a_fresh_clone(
 def test_report_lists_conflicts(project: Path, second: Path, update: Update) -> None:
     edit(
         project,
-        ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"),
+        ("docs/logging.md", "## Requests\n", "## Requests\n\nChanged by the user.\n"),
         (DELETED, '"""', '"""Changed by the user. '),
     )
     (project / ADDED).write_text('"""Added by the user."""\n')
@@ -332,14 +339,14 @@ def test_report_lists_conflicts(project: Path, second: Path, update: Update) -> 
 
     report = update(project, code=1).stdout
 
-    text = (project / "README.md").read_text(encoding="utf-8")
+    text = (project / "docs/logging.md").read_text(encoding="utf-8")
     assert re.search(
         "<<<<<<< .*Changed by the user.*=======.*Changed by the template.*>>>>>>> ", text, re.DOTALL
     )
     assert "Changed by the user." in (project / DELETED).read_text(encoding="utf-8")
-    others = {name for name, _, _ in CHANGES} - {"README.md", RENAMED[0]}
+    others = {name for name, _, _ in CHANGES} - {"docs/logging.md", RENAMED[0]}
     assert sections(report) == {
-        "Conflicts": {"README.md", ADDED},
+        "Conflicts": {"docs/logging.md", ADDED},
         "Deleted by the template, but changed by you": {DELETED},
         "Changed": others,
         "Added": {ADDED_FOLDER, RENAMED[1]},
@@ -371,7 +378,7 @@ def test_report_lists_files_renamed_twice(project: Path, update: Update) -> None
 
 
 def test_diff_changes_no_file(project: Path, update: Update) -> None:
-    edit(project, ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"))
+    edit(project, ("docs/logging.md", "## Requests\n", "## Requests\n\nChanged by the user.\n"))
     commit(project, "Edit")
     before = contents(project)
 
@@ -382,7 +389,7 @@ def test_diff_changes_no_file(project: Path, update: Update) -> None:
     assert git(project, "worktree", "list").count("\n") == 0
     assert '\n+++ b/src/core/added.py\n@@ -0,0 +1 @@\n+"""Added by the template.' in shown
     assert "\n+<<<<<<< " in shown
-    assert sections(shown)["Conflicts"] == {"README.md"}
+    assert sections(shown)["Conflicts"] == {"docs/logging.md"}
 
     shown = update(project, "--diff", "database=mysql", code=1).stdout
     assert '+    "aiomysql' in shown
@@ -460,8 +467,8 @@ def link(project: Path, _: Path) -> None:
 
 def hide(project: Path, _: Path) -> None:
     """Change a file that git ignores because of `--skip-worktree`."""
-    git(project, "update-index", "--skip-worktree", "README.md")
-    edit(project, ("README.md", "## Start", "## Changed"))
+    git(project, "update-index", "--skip-worktree", "docs/logging.md")
+    edit(project, ("docs/logging.md", "## Requests", "## Changed"))
 
 
 def skip(value: str) -> Callable[[Path, Path], None]:
@@ -524,7 +531,7 @@ def withdraw_choice(project: Path, fork: Path) -> None:
         (add, "notes.txt is not committed; commit it, or"),
         (ignore, f"{ADDED} is in the way of the template's {ADDED}, and git does not track it"),
         (link, "folder is in the way of the template's folder/added.txt, and git does not track"),
-        (hide, "git ignores changes to README.md; run `git update-index "),
+        (hide, "git ignores changes to docs/logging.md; run `git update-index "),
         (lock, "fatal: Unable to create '.*index.lock': File exists"),
         (fail_at_the_end, "error: external filter 'false' failed"),
         (unlink_record, ".cruft.json is missing, so the template is unknown; create it with"),
@@ -583,42 +590,65 @@ def test_rejection_is_one_line_and_changes_nothing(
 
 @pytest.mark.matrix
 @pytest.mark.xdist_group("sqlite-controller")
-def test_documented_commands_update_a_project(project: Path, fork: Path) -> None:
-    """Run the README's commands; uv creates the environment of `update.py`."""
+@pytest.mark.runs_commands("docs/updating.md", "Update", "Choose a version", "Change an option")
+def test_documented_commands_update_a_project(
+    project: Path, fork: Path, commands: Commands
+) -> None:
+    """Run the page's commands; uv creates the environment of `update.py`."""
     heading = "## [Unreleased]\n"
     notes = "\n### Upgrade notes\n\n- Changed by the template.\n"
     edit(fork, ("CHANGELOG.md", heading, f"{heading}{notes}"))
     commit(fork, "Note it")
     release(fork, "99.0.0")
     follow(project, fork)
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## Updates\n")[2].partition("### By pull request")[0]
-    commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
-    assert len(commands) == 8
+    [update, undo] = commands(project, "docs/updating.md", "Update")
+    [targets] = commands(project, "docs/updating.md", "Choose a version")
+    [options] = commands(project, "docs/updating.md", "Change an option")
+    check, diff, *updates = [
+        line for block in (update, targets, options) for line in block.splitlines()
+    ]
+    assert len(updates) == 6
     head = git(fork, "rev-parse", "--short=7", "HEAD~1")
 
-    for command in commands:
-        given = command.replace("0.2.0", "99.0.0").replace("1a2b3c4", head)
-        if command == "make update-check":
-            with pytest.raises(AssertionError, match=r"An update changes 11 files \(.* 99.0.0 "):
-                run(given, project)
-            continue
-        report = run(given, project)
-        if command == "make update-diff":
-            assert "+++ b/src/core/added.py" in report
-            assert not git(project, "status", "--porcelain")
-            continue
+    with pytest.raises(AssertionError, match=r"An update changes 11 files \(.* 99.0.0 "):
+        run(check, project)
+    with_diff = run(diff, project)
+    assert "+++ b/src/core/added.py" in with_diff
+    assert not git(project, "status", "--porcelain")
+    for command in updates:
+        report = run(command.replace("0.2.0", "99.0.0").replace("1a2b3c4", head), project)
         assert "### 99.0.0\n\n- Changed by the template.\n\n" in report
         assert ADDED in sections(report)["Added"]
         if "database" in command:
             assert "src/config.py" in sections(report)["Changed"]
         if "Grace" in command:
-            assert "# Grace's App" in (project / "README.md").read_text(encoding="utf-8")
-        git(project, "reset", "--quiet", "--hard")
+            assert "Grace O'Malley" in (project / "LICENSE").read_text(encoding="utf-8")
+        run(undo, project)
+        assert not git(project, "status", "--porcelain")
     # make passes spaces in a value on.
-    run("make --silent update 'project_name=Tea Shop'", project)
-    assert "# Tea Shop" in (project / "README.md").read_text(encoding="utf-8")
+    run("make --silent update 'author_name=Tea Shop'", project)
+    assert "Tea Shop" in (project / "LICENSE").read_text(encoding="utf-8")
     assert not (project / ".venv").exists()
+
+
+@pytest.mark.runs_commands("docs/updating.md", "Update by pull request")
+def test_documented_commands_start_each_workflow(
+    first: Path, commands: Commands, tmp_path: Path
+) -> None:
+    """Run the commands with a `gh` that only takes notes."""
+    [block] = commands(first, "docs/updating.md", "Update by pull request")
+    (tmp_path / "gh").write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done >> notes\n')
+    (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "repositories.txt").write_text("acme/tea\nacme/milk\n")
+
+    run(block, tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+    start = ["workflow", "run", "update.yml", "--repo"]
+    assert (tmp_path / "notes").read_text().splitlines() == [
+        *(*start, "acme/tea", *start, "acme/milk"),
+        *("search", "prs", "--owner", "your-organization", "--state", "open"),
+        *("Update from the template", "in:title"),
+    ]
 
 
 @pytest.fixture
@@ -684,7 +714,7 @@ def test_workflow_opens_a_pull_request(
     project: Path, tmp_path: Path, runner: Callable[..., list[str]], *, conflict: bool
 ) -> None:
     if conflict:
-        edit(project, ("README.md", "## Start\n", "## Start\n\nChanged by the user.\n"))
+        edit(project, ("docs/logging.md", "## Requests\n", "## Requests\n\nChanged by the user.\n"))
         commit(project, "Edit")
 
     [request] = runner()
@@ -692,7 +722,7 @@ def test_workflow_opens_a_pull_request(
     assert ("--draft" in request) is conflict
     assert ("with conflicts" in request) is conflict
     assert "--head template-update-7" in request
-    pushed = git(tmp_path / "origin", "show", "template-update-7:README.md")
+    pushed = git(tmp_path / "origin", "show", "template-update-7:docs/logging.md")
     assert ("\n<<<<<<< " in pushed) is conflict
     assert "Changed by the template." in pushed
     report = (tmp_path / "tools/artifact/update/report.md").read_text(encoding="utf-8")

@@ -86,7 +86,7 @@ def exists(database: str, settings: dict[str, str], name: str) -> bool:
 
 
 def make(database: str, settings: dict[str, str], name: str, password: str) -> None:
-    """Create a database and a user with the same name, who owns it."""
+    """Create a database that belongs to a new user with the same name."""
     if database == "postgresql":
         execute(database, settings, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
         execute(database, settings, f"CREATE DATABASE {name} OWNER {name}")

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["cookiecutter>=2.7,<3"]
 # ///
-"""Update this project from its template: `uv run update.py`. README.md describes the options.
+"""Update this project from its template: `uv run update.py`. See docs/updating.md.
 
 cookiecutter renders two versions of the template: the recorded one and the new one. git merges the
 difference like a branch, in a temporary work tree. Only the finished merge reaches the project.

@@ -346,7 +346,9 @@ class MariaDB(Server):
     def query(self, statement: str, database: str = "mysql") -> list[tuple[Any, ...]]:
         """Run a statement as root; return the rows of the result."""
         socket = f"{self.folder}/socket"
-        connection = pymysql.connect(unix_socket=socket, user="root", database=database)
+        connection = pymysql.connect(
+            unix_socket=socket, user="root", database=database, ssl_disabled=True
+        )
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())

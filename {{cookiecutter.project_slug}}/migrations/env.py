@@ -60,7 +60,7 @@ TYPES = {
 
 
 def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """Write a type as every database has it, be it an entity's or a column's old one."""
+    """Write a type without its dialect, so that the migration works on every database."""
     if isinstance(item, TypeDecorator):
         return render_item(kind, item.impl, autogen) or f"sa.{item.impl!r}"
     # SQLAlchemy's own names for neutral types are in lower case.

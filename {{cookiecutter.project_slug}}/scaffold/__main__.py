@@ -1,6 +1,7 @@
-"""Create a module: `python -m scaffold orders --fields 'number:str:unique note:text?'`.
+"""Create a module: `python -m scaffold orders`, see docs/modules.md.
 
-`scaffold/module` is the module template. Change it to generate different modules.
+`scaffold/module` is the module template. Change it to generate different modules: see
+docs/modules.md.
 """
 
 import argparse

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pluralizer import Pluralizer
 
 #: Names that the app or its routes already use.
-RESERVED = {"app", "config", "core", "docs", "openapi", "redoc"}
+RESERVED = {"app", "config", "core", "docs", "openapi"}
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
 }

@@ -109,8 +109,8 @@ class Project:
 
     def routes(self) -> Iterator[str]:
         """Yield the paths of all routes, without leading or trailing slashes."""
-        # FastAPI adds these routes.
-        yield from ("docs", "docs/oauth2-redirect", "openapi.json", "redoc")
+        # The docs page and the schema.
+        yield from ("docs", "docs/oauth2-redirect", "openapi.json")
         for source in self.sources.values():
             for prefix, controller in controllers_of(source):
                 for function in controller.body:

@@ -44,7 +44,11 @@ SCHEMA_TIMEOUT = 300
 SCHEMA_INTERVAL = 0.2
 {% if postgresql %}
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('schema'))"
-LOCK_TRANSACTION = "SELECT pg_advisory_xact_lock(hashtext('schema'))"
+LOCK_TRANSACTION = (
+    f"SET LOCAL lock_timeout = '{SCHEMA_TIMEOUT}s'",
+    "SELECT pg_advisory_xact_lock(hashtext('schema'))",
+    "SET LOCAL lock_timeout = DEFAULT",
+)
 {% else %}
 #: Named locks are global to the server, so the name is made from the database's.
 TRY_LOCK = "SELECT GET_LOCK(SHA1(DATABASE()), 0)"
@@ -140,7 +144,7 @@ def make_tls(mode: str, root_cert: str, cert: str, key: str) -> ssl.SSLContext |
         else:
             context.load_default_certs()
         variable, path = "DB_SSLCERT", cert
-        if cert:
+        if cert or key:
             # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
             context.load_cert_chain(cert, key or None, password="")
     except OSError as error:
@@ -307,5 +311,6 @@ async def lock_schema(connection: AsyncConnection, {{ "*, transaction_pooler" if
 
 
 def _lock_transaction(connection: Connection) -> None:
-    connection.exec_driver_sql(LOCK_TRANSACTION)
+    for statement in LOCK_TRANSACTION:
+        connection.exec_driver_sql(statement)
 {% endif %}

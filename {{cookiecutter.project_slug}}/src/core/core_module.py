@@ -17,7 +17,7 @@ from .database import DatabaseProvider
 from .errors import install_error_handlers
 from .http.health_controller import HealthController
 from .http.middleware import RequestMiddleware, SizeLimitMiddleware
-from .http.openapi import install_openapi
+from .http.openapi import install_docs, install_openapi
 from .logs import create_request_logger
 from .routing import order_routes
 from .settings import CoreSettings
@@ -47,6 +47,7 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
         logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
     install_error_handlers(http_server)
     install_openapi(http_server)
+    install_docs(http_server, is_enabled=settings.api_docs)
     # Starlette calls the last added middleware first: the request log must see every response.
     http_server.add_middleware(SizeLimitMiddleware, max_body_bytes=settings.max_body_bytes)
     logger = create_request_logger(settings.log_level, settings.log_format)
@@ -85,7 +86,7 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
         reason = str(getattr(error, "orig", error)) or "no response in time"
         # A URL's repr hides the password.
         message = f"cannot create the tables in {state.config.engine.url!r} ({reason})"
-        raise ConnectionError(f"{message}; check the settings in .env") from None
+        raise ConnectionError(f"{message}; see docs/database.md") from None
     try:
         with delay_shutdown(state, state.settings.shutdown_delay):
             yield

@@ -1,8 +1,8 @@
 """Field types and base classes for the models of all modules.
 
-A type accepts only the values that the OpenAPI schema describes, while pydantic alone converts many
-others. It normalizes them to the values that every database returns. So the response to a POST
-equals the response to a later GET.
+A type accepts exactly the values that the OpenAPI schema describes; pydantic alone would convert
+many others. Each value is normalized to the one that every database returns. So the response to a
+POST equals the response to a later GET.
 """
 
 import datetime as dt

@@ -47,6 +47,8 @@ class CoreSettings(BaseSettings):
 
     #: Development: `python main.py` starts again when the code changes.
     app_debug: bool = False
+    #: Serve the docs page at `/docs`, and the OpenAPI schema at `/openapi.json`.
+    api_docs: bool = True
     log_level: Annotated[LogLevel, BeforeValidator(str.upper)] = "INFO"
     #: One JSON object a line, text for people, or text on a terminal and JSON elsewhere.
     log_format: Annotated[LogFormat, BeforeValidator(str.lower)] = "auto"

@@ -11,7 +11,7 @@ from .sessions import Places
 
 
 class Reader:
-    """Executes statements that only read, each as a transaction of its own.
+    """Executes statements that only read, each in a separate transaction.
 
     That saves the database BEGIN and ROLLBACK, and Python the entities. Use a session instead if
     several statements must see the same data, or if you change what you read.

@@ -1,8 +1,12 @@
-"""The OpenAPI schema: the errors and headers that FastAPI doesn't know of."""
+"""The OpenAPI schema, with the errors and headers that FastAPI doesn't know of, and `/docs`."""
 
+from html import escape
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 
 from src.core.errors import Problem, problems
 
@@ -43,6 +47,48 @@ def install_openapi(http_server: FastAPI) -> None:
 
     # FastAPI documents this as the way to extend the schema.
     http_server.openapi = openapi  # type: ignore[method-assign]
+
+
+def install_docs(http_server: FastAPI, *, is_enabled: bool) -> None:
+    """Replace FastAPI's docs pages, which load scripts from other hosts, by one that doesn't.
+
+    Args:
+        http_server: the app, with the URLs of its pages; `docs_url=None` leaves the page out.
+        is_enabled: if false, remove the pages and the schema's URL.
+    """
+    docs_url, openapi_url = http_server.docs_url, http_server.openapi_url
+    oauth2_url = http_server.swagger_ui_oauth2_redirect_url
+    removed = {docs_url, http_server.redoc_url}
+    if not is_enabled:
+        removed |= {openapi_url, oauth2_url}
+    routes: list[Any] = http_server.router.routes
+    routes[:] = [route for route in routes if getattr(route, "path", ...) not in removed]
+    if not is_enabled or docs_url is None or openapi_url is None:
+        return
+
+    async def show_docs(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "").rstrip("/")
+        assets = f"{root}{docs_url}/assets"
+        return get_swagger_ui_html(
+            openapi_url=f"{root}{openapi_url}",
+            title=escape(http_server.title),
+            swagger_js_url=f"{assets}/swagger-ui-bundle.js",
+            swagger_css_url=f"{assets}/swagger-ui.css",
+            swagger_favicon_url=f"{assets}/favicon-32x32.png",
+            oauth2_redirect_url=oauth2_url and f"{root}{oauth2_url}",
+            init_oauth=http_server.swagger_ui_init_oauth,
+            swagger_ui_parameters=http_server.swagger_ui_parameters,
+        )
+
+    # The package's files are those that Swagger UI publishes; its code is not used.
+    files = StaticFiles(packages=[("fastapi_swagger", "resources")])
+
+    async def get_asset(request: Request) -> Response:
+        return await files.get_response(request.path_params["name"], request.scope)
+
+    http_server.add_route(docs_url, show_docs, include_in_schema=False)
+    # A mount would respond with 404 if `FastAPI(root_path=...)` is given behind a proxy.
+    http_server.add_route(docs_url + "/assets/{name}", get_asset, include_in_schema=False)
 
 
 def _extend(operation: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, TypeVar
 
 from fastapi import Depends as Depends
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.security.base import SecurityBase
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Class = TypeVar("_Class", bound=type)
@@ -23,6 +24,13 @@ def Module(
     imports: list[type] = ...,
     is_global: bool = False,
 ) -> Callable[[_Class], _Class]: ...
+
+class BaseGuard:
+    security_scheme: ClassVar[SecurityBase | None]
+
+    def can_activate(self, request: Request, credentials: Any, /) -> bool | Awaitable[bool]: ...
+
+def UseGuards(*guards: type[BaseGuard]) -> Callable[[_Function], _Function]: ...
 
 class PyNestApp:
     def get_server(self) -> FastAPI: ...
