@@ -23,6 +23,9 @@ from .helpers.serving import find_server, legs
 #: These tests run inside a rendered project: `test_core.py` copies them into one.
 collect_ignore = ["core"]
 
+#: The property of a test that holds what it measured.
+FIGURE = "figure"
+
 
 class Render(Protocol):
     def __call__(self, **answers: str) -> Path: ...
@@ -36,10 +39,25 @@ class RunOwnTests(Protocol):
     def __call__(self, command: list[str] | str, project: Path, **variables: str) -> str: ...
 
 
+class RecordFigure(Protocol):
+    def __call__(self, text: str, figure: float) -> None: ...
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the promise check in the main process, which receives every worker's reports."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(PromiseChecker(TEMPLATE / "CONTRIBUTING.md"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests measured."""
+    reports = terminalreporter.getreports("passed")
+    figures = [
+        each for report in reports for name, each in report.user_properties if name == FIGURE
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write("".join(f"{figure}\n" for figure in sorted(map(str, figures))))
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +105,13 @@ def project(combination: Combination, render: Render) -> Path:
     """Render a project, and lock its pinned versions like the first `make` in a project."""
     project = render(**combination.answers)
     run("make uv.lock", project)
+    return project
+
+
+@pytest.fixture(scope="session")
+def installed(project: Path) -> Path:
+    """Install a project, to run its programs from `.venv`."""
+    run("uv sync --quiet", project)
     return project
 
 
@@ -142,6 +167,18 @@ def mypy_cache() -> Path:
     mypy identifies files by content, so different projects can share it. Two processes can't.
     """
     return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture
+def record_figure(record_property: Callable[[str, object], None]) -> RecordFigure:
+    """Return a function that puts a measured figure into the summary and the report of the run."""
+
+    def record_figure(text: str, figure: float) -> None:
+        record_property(
+            FIGURE, f"{text}: {figure:.3g}" if figure < 100 else f"{text}: {figure:.0f}"
+        )
+
+    return record_figure
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ LITTER = """
 
 #: Settings for development, and those that the Dockerfile sets.
 NOT_FOR_CONTAINERS = {"APP_DEBUG", "DB_CREATE_ALL", "SQLITE_DB_NAME"}
+#: Settings of other servers than the one that Compose starts.
+NOT_FOR_CONTAINERS |= {"DATABASE_URL", "DB_READ_URL", "DB_MIGRATION_URL", "DB_TRANSACTION_POOLER"}
+NOT_FOR_CONTAINERS |= {"DB_SSLMODE", "DB_SSLROOTCERT", "DB_SSLCERT", "DB_SSLKEY"}
 #: Variable names of 0.1.0 that the settings still accept.
 OLD_NAMES = {"DB_TIMEOUT"}
 #: Variables that uvicorn reads.

@@ -27,7 +27,7 @@ MAX_WORDS = 1200
 #: A reader sees a section of the README at once, but for long tables.
 MAX_LINES = 60
 #: The languages of code blocks. Commands are `sh`, without a prompt, so that they can be pasted.
-LANGUAGES = {"sh", "powershell", "python", "text", "json", "yaml", "sql", "nginx", "ini"}
+LANGUAGES = {"sh", "powershell", "python", "text", "json", "yaml", "sql", "nginx", "ini", "mermaid"}
 #: Programs whose name begins a command.
 PROGRAMS = ("make", "uv", "uvx", "python", "docker", "git", "alembic", "pytest", "pip", "gh", "cp")
 #: Commands that the container files run, which `test_containers.py` compares.

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -27,6 +28,14 @@ pytestmark = pytest.mark.matrix
 
 #: A combination for each database that is a server.
 SERVERS = {"postgresql-controller", "mysql-service"}
+
+
+def legs_of(session_style: str) -> pytest.MarkDecorator:
+    """Run a test on every database, in one session style."""
+    combinations = [each for each in COMBINATIONS if each.session_style == session_style]
+    return pytest.mark.parametrize(
+        "combination", legs(combinations), indirect=True, scope="session"
+    )
 
 
 @pytest.mark.xdist_group("sqlite-controller")
@@ -114,12 +123,7 @@ def pins(project: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([\w.]+)$", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize(
-    "combination",
-    legs([each for each in COMBINATIONS if each.session_style == "controller"]),
-    indirect=True,
-    scope="session",
-)
+@legs_of("controller")
 def test_new_project_installs_its_pins(combination: Combination, render: Render) -> None:
     folder = render(**combination.answers)
     before = {path: (folder / path).read_bytes() for path in files(folder)}
@@ -185,6 +189,7 @@ def test_lock_keeps_versions_that_upgrade_raises(
     run("make test", folder)
 
 
+@legs_of("controller")
 def test_own_tests_pass(
     combination: Combination,
     project: Path,
@@ -193,14 +198,63 @@ def test_own_tests_pass(
 ) -> None:
     # The configured database doesn't exist. The tests create their own one.
     settings = settings | {f"{combination.database.upper()}_DB_NAME": "configured"}
-    # The service leg shuffles the tests, runs two processes, and turns warnings into errors.
-    shuffled = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
-    command = shuffled if combination.session_style == "service" else "make test"
 
-    assert re.search(r"\d+ passed", run_own_tests(command, project, **settings))
+    assert re.search(r"\d+ passed", run_own_tests("make test", project, **settings))
 
     assert not [path for path in sources(project) if ".db" in path.name]
     assert not servers.exists(combination.database, settings, "configured")
+
+
+#: Creates the tables, adds the examples that the command line names, and prints all names.
+ADD_AND_LIST = """
+import asyncio, sys
+from sqlalchemy import select
+from src.config import config
+from src.examples.examples_entity import Example
+
+async def main():
+    await config.create_all()
+    async with config.get_session() as session:
+        session.add_all(Example(name=name) for name in sys.argv[1:])
+        await session.commit()
+    print([row.name for row in await config.reader.execute(select(Example.name))])
+    await config.dispose()
+
+asyncio.run(main())
+"""
+
+
+@legs_of("service")
+def test_own_tests_leave_named_database_alone(
+    combination: Combination,
+    project: Path,
+    settings: dict[str, str],
+    database: str,
+    run_own_tests: RunOwnTests,
+) -> None:
+    """Run the tests while `.env` names a database with data, as it may in production."""
+    # SQLite's is among the project's own files.
+    url = f"sqlite:///{project}/named.db"
+    if combination.database != "sqlite":
+        servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+        host, port, user, password = (quote(value, safe="") for value in settings.values())
+        url = f"{combination.database}://{user}:{password}@{host}:{port}/{database}"
+    variables = ("DATABASE_URL", "DB_READ_URL", "DB_MIGRATION_URL")
+    env = project / ".env"
+    env.write_text("".join(f"{name}={url}\n" for name in variables), encoding="utf-8")
+    list_examples = ["uv", "run", "--quiet", "python", "-c", ADD_AND_LIST]
+    # Shuffled, in two processes, and with no warning.
+    own_tests = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
+
+    try:
+        assert run([*list_examples, "Ada"], project).endswith("['Ada']\n")
+        before = sources(project)
+        assert re.search(r"\d+ passed", run_own_tests(own_tests, project))
+        assert run(list_examples, project).endswith("['Ada']\n")
+        assert sources(project) == before
+    finally:
+        for path in [env, *project.glob("named.db*")]:
+            path.unlink()
 
 
 @pytest.mark.parametrize(
@@ -218,7 +272,7 @@ def test_own_tests_report_a_missing_server(combination: Combination, project: Pa
 
     _, _, printed = str(caught.value).partition("\n")
     assert re.fullmatch(
-        r"ERROR: the tests cannot make a database at localhost:\d+ \(.*\); start .*\n+", printed
+        r"ERROR: the tests cannot create a database at localhost:\d+ \(.*\); start .*\n+", printed
     )
 
 
@@ -405,7 +459,7 @@ def test_main_reloads_only_without_workers(
     ("required", "outcome"), [("", "1 skipped"), ("1", "1 error")], ids=["newcomer", "ci"]
 )
 def test_missing_server_skips_or_fails_leg(required: str, outcome: str) -> None:
-    leg = "tests/test_matrix.py::test_own_tests_pass[mysql-service]"
+    leg = "tests/test_matrix.py::test_own_tests_pass[mysql-controller]"
     variables = {"REQUIRE_DATABASES": required, "MYSQL_PORT": str(free_port())}
 
     # The exit code differs; only the message matters.

@@ -25,7 +25,7 @@ from tools.template import environment, run
 
 from .helpers.projects import COMBINATIONS, Combination
 from .helpers.proxy import Proxy, proxying
-from .helpers.serving import SECRET, STOP, Service, legs, serving_in_production
+from .helpers.serving import SECRET, STOP, Service, assert_unavailable, legs, serving_in_production
 
 pytestmark = pytest.mark.matrix
 
@@ -113,12 +113,6 @@ def making_database(
             yield Database(own | there, own, proxy, folder)
     finally:
         servers.drop(combination.database, settings, name)
-
-
-@pytest.fixture(scope="session")
-def installed(project: Path) -> Path:
-    run("uv sync --quiet", project)
-    return project
 
 
 @pytest.fixture
@@ -210,12 +204,6 @@ def remove(client: httpx.Client, name: str) -> None:
             if example["name"] == name:
                 assert client.delete(f"/examples/{example['id']}").status_code == 204
         after = page["next"]
-
-
-def assert_unavailable(response: httpx.Response) -> None:
-    assert response.status_code == 503, response.text
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert int(response.headers["Retry-After"]) > 0
 
 
 def at_once(

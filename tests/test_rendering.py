@@ -49,6 +49,7 @@ DIFFER = {
         "docs/database.md",
         "docs/deployment.md",
         "docs/modules.md",
+        "docs/production-databases.md",
         "docs/testing.md",
         "pyproject.toml",
         "requirements.txt",

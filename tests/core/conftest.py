@@ -11,6 +11,17 @@ from src.core.logs import configure_logging
 
 from .items import CoreItem, http_server
 
+#: Tests that only servers, or only SQLite's file can pass.
+FOR_SERVERS = [
+    "test_database_url.py",
+    "test_failover.py",
+    "test_limits.py",
+    "test_production_page.py",
+    "test_tls.py",
+]
+FOR_A_FILE = ["test_database_path.py"]
+collect_ignore = FOR_SERVERS if config.engine.dialect.name == "sqlite" else FOR_A_FILE
+
 
 @pytest.fixture(autouse=True)
 def _logs_as_configured() -> Iterator[None]:

@@ -1,11 +1,13 @@
 """The database provider: sessions, pools and engine parameters."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import AsyncAdaptedQueuePool, event, select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -109,7 +111,7 @@ async def test_idle_connection_is_tested(
         assert settings.db_pool_pre_ping  # Connections to SQLite never break.
         return
 
-    def fail(connection: object) -> bool:
+    async def fail(connection: object) -> None:
         tested.append(connection)
         raise ConnectionError
 
@@ -119,7 +121,7 @@ async def test_idle_connection_is_tested(
 
     tested: list[object] = []
     await ask()
-    monkeypatch.setattr(getattr(config, engine).dialect, "do_ping", fail)
+    monkeypatch.setattr("src.core.database.driver.ping", fail)
     monkeypatch.setattr("src.core.database.driver.MAX_IDLE", 0 if idle else 60)
 
     await ask()
@@ -127,34 +129,87 @@ async def test_idle_connection_is_tested(
     assert len(tested) == (1 if idle else 0)
 
 
+@pytest.mark.usefixtures("core_app")
+async def test_connection_that_passes_the_test_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    if config.engine.dialect.name != "sqlite":
+        monkeypatch.setattr("src.core.database.driver.MAX_IDLE", 0)
+
+    async with providing() as provider:
+        event.listen(provider.read_engine.sync_engine, "connect", lambda *_: opened.append(1))
+        for _ in range(5):
+            await provider.reader.execute(select(1))
+
+    assert len(opened) == 1
+
+
+@asynccontextmanager
+async def providing(**params: Any) -> AsyncIterator[DatabaseProvider]:
+    """Make a provider with other `engine_params`."""
+    params = settings.engine_params | params
+    provider = DatabaseProvider(config.engine.dialect.name, settings.config_params, params)
+    yield provider
+    await provider.dispose()
+
+
+async def count_sessions(provider: DatabaseProvider) -> int:
+    """Count how many sessions can have a transaction at the same time."""
+
+    async def hold() -> None:
+        nonlocal held
+        async with provider.get_session() as session:
+            # Not the session of this test's own task, inside of which others take no place.
+            with suppress(PoolTimeoutError):
+                await session.execute(select(1))
+                held += 1
+                await asyncio.sleep(0.5)
+
+    held = 0
+    await asyncio.gather(*(hold() for _ in range(20)))
+    return held
+
+
+async def count_readers(provider: DatabaseProvider) -> int:
+    """Count the connections that the reading engine lends at the same time."""
+    async with AsyncExitStack() as stack:
+        lent = 0
+        with suppress(PoolTimeoutError):
+            while lent < 20:
+                await stack.enter_async_context(provider.read_engine.connect())
+                lent += 1
+    return lent
+
+
 @pytest.mark.parametrize(
-    ("size", "overflow", "places", "readers"),
+    ("size", "overflow", "writers", "readers"),
     [(10, 0, 5, 5), (3, 0, 1, 2), (1, 0, 1, 1), (4, 4, 4, 4)],
 )
-def test_pool_size_is_split(size: int, overflow: int, places: int, readers: int) -> None:
-    provider = DatabaseProvider(
-        config.engine.dialect.name,
-        settings.config_params,
-        {"pool_size": size, "max_overflow": overflow},
-    )
+@pytest.mark.usefixtures("core_app")
+async def test_pool_size_is_split(size: int, overflow: int, writers: int, readers: int) -> None:
     if config.engine.dialect.name == "sqlite":
-        places, readers = 1, max(1, size - 1 + overflow)
+        writers, readers = 1, max(1, size - 1 + overflow)
+    limits = {"pool_size": size, "max_overflow": overflow, "pool_timeout": 0.2}
 
-    pool = provider.read_engine.pool
-    assert isinstance(pool, AsyncAdaptedQueuePool)
-    assert pool.size() + provider.read_engine.pool._max_overflow == readers  # noqa: SLF001
-    assert provider.session.kw["places"]._value == places  # noqa: SLF001
+    async with providing(**limits) as provider:
+        assert await count_sessions(provider) == writers
+        assert await count_readers(provider) == readers
 
 
-def test_own_engine_params_are_used() -> None:
-    provider = DatabaseProvider(
-        config.engine.dialect.name,
-        settings.config_params,
-        settings.engine_params | {"pool_recycle": 7, "connect_args": {"timeout": 77}},
-    )
+@pytest.mark.usefixtures("core_app")
+async def test_own_engine_params_are_used() -> None:
+    opened: list[object] = []
+    async with providing(pool_recycle=0) as provider:
+        for engine in (provider.engine, provider.read_engine):
+            async with engine.connect():
+                pass
+            event.listen(engine.sync_engine, "connect", lambda *_: opened.append(1))
+            for _ in range(2):
+                await asyncio.sleep(0.01)
+                async with engine.connect():
+                    pass
 
-    for engine in (provider.engine, provider.read_engine):
-        assert engine.pool._recycle == 7  # noqa: SLF001
+    # The pool replaces a connection that is older than 0 seconds.
+    assert len(opened) == 4
 
 
 @pytest.mark.usefixtures("core_app")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -55,9 +55,14 @@ def find_server(database: str) -> dict[str, str]:
     try:
         return servers.find(database)
     except servers.ServerError as error:
-        if required():
-            pytest.fail(str(error))
-        pytest.skip(f"{MISSING}{error}")
+        report_missing(str(error))
+
+
+def report_missing(message: str) -> NoReturn:
+    """Skip a test for lack of a server or a program, or fail it in CI."""
+    if required():
+        pytest.fail(message)
+    pytest.skip(f"{MISSING}{message}")
 
 
 @contextlib.contextmanager
@@ -151,15 +156,24 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving_in_production(project: Path, *options: str, **variables: str) -> Iterator[Service]:
-    """Run `main.py` of an installed project, by default without migrations at startup."""
-    port = free_port()
+def serving_in_production(
+    project: Path, *options: str, port: str = "", **variables: str
+) -> Iterator[Service]:
+    """Run `main.py` of an installed project, by default without migrations at startup.
+
+    Args:
+        project: the project's folder.
+        options: options of `main.py`.
+        port: the port to serve on; a free one by default.
+        variables: the settings.
+    """
+    port = port or str(free_port())
     with (
         tempfile.TemporaryDirectory() as folder,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP) as client,
     ):
         output = Path(folder) / "output"
-        command = [".venv/bin/python", "main.py", "--port", str(port), *options]
+        command = [".venv/bin/python", "main.py", "--port", port, *options]
         with output.open("wb") as file:
             process = subprocess.Popen(
                 command,
@@ -186,6 +200,12 @@ def serving_in_production(project: Path, *options: str, **variables: str) -> Ite
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def assert_unavailable(response: httpx.Response) -> None:
+    assert response.status_code == 503, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert int(response.headers["Retry-After"]) > 0
 
 
 def wait_until(

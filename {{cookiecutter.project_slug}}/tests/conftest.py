@@ -13,19 +13,23 @@ from src.app_module import http_server
 from src.config import config
 from src.core.database.schema import ALEMBIC_INI
 
-from . import throwaway
+from . import DATABASE, throwaway
 
 
 def pytest_sessionstart() -> None:
-    """Make this process's database, or end with a line that says why not."""
+    """Create this process's database, or end with a line that says why not."""
+    url = config.engine.url
+    urls = (url, config.read_engine.url, config.migration_url)
+    if {each.database for each in urls} != {DATABASE}:
+        message = f"the tests would change {url!r}: let src/config.py take it from the settings"
+        raise pytest.UsageError(message)
     try:
         asyncio.run(throwaway.create())
     except throwaway.UNREACHABLE as error:
-        url = config.engine.url
         reason = str(error).splitlines()[0]
         message = (
-            f"the tests cannot make a database at {url.host}:{url.port} ({reason}); "
-            "start the server, or say in .env where it is and who you are"
+            f"the tests cannot create a database at {url.host}:{url.port} ({reason}); "
+            "start the server, or set its address and user in .env"
         )
         raise pytest.UsageError(message) from None
     command.upgrade(Config(ALEMBIC_INI), "head")

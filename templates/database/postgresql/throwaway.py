@@ -1,30 +1,28 @@
-"""The tests' own database: made when a test process starts, dropped when it ends."""
+"""The tests' own database: created when a test process starts, dropped when it ends."""
 
 from asyncpg.exceptions import PostgresError
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from src.config import config
 
-#: What `create` raises when the server does not let it make the database.
+from . import DATABASE
+
+#: The errors of `create` if the server doesn't allow it.
 UNREACHABLE = (OSError, PostgresError)
 
 
 async def create() -> None:
-    """Make the database on the configured server."""
-    await _execute(f"CREATE DATABASE {config.engine.url.database}")
+    """Create the database on the configured server."""
+    await _execute(f"CREATE DATABASE {DATABASE}")
 
 
 async def drop() -> None:
     """Drop the database."""
-    await _execute(f"DROP DATABASE {config.engine.url.database} WITH (FORCE)")
+    await _execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
 async def _execute(statement: str) -> None:
-    maintenance = config.engine.url.set(database="postgres")
-    engine = create_async_engine(maintenance, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-    finally:
-        await engine.dispose()
+    # PostgreSQL creates and drops a database only outside a transaction.
+    async with config.connect("postgres") as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text(statement))

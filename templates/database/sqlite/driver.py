@@ -1,6 +1,8 @@
 """SQLite, by aiosqlite: everything that differs from other databases."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -9,15 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 DB_TYPE = "sqlite"
 #: SQLite's transactions have one level of isolation.
 ISOLATION_LEVEL: str | None = None
+#: Parameters of a URL that the driver doesn't take: none.
+TLS = ()
 
 
-def make_url(db_name: str) -> URL:
-    """Make the URL of a file, to whose name `.db` is added if it is missing."""
-    path = db_name if db_name.endswith(".db") else f"{db_name}.db"
-    return URL.create("sqlite+aiosqlite", database=path)
+def make_url(db_name: str, suffix: str = ".db") -> URL:
+    """Make the URL of a file, to whose name the suffix is added if it is missing."""
+    return URL.create("sqlite+aiosqlite", database=db_name.removesuffix(suffix) + suffix)
 
 
-def make_connect_args(_: float, lock_timeout: float | None) -> dict[str, Any]:
+def parse_url(given: str) -> str:
+    """Read the path from a percent-encoded URL such as `sqlite:///app.db`.
+
+    Raises:
+        ValueError: it is no such URL.
+    """
+    scheme, _, path = given.partition(":///")
+    if scheme.partition("+")[0] != DB_TYPE or not path or "?" in path:
+        raise ValueError("Input should be a URL such as sqlite:///app.db, percent-encoded")
+    return unquote(path)
+
+
+def make_connect_args(_: URL, __: float, lock_timeout: float | None) -> dict[str, Any]:
     """Set the limit for locks. SQLite always has one; None is for migrations."""
     return {"timeout": 300 if lock_timeout is None else lock_timeout}
 
@@ -27,7 +42,7 @@ def count_writers(connections: int) -> int:
     return min(connections, 1)
 
 
-def prepare(engine: AsyncEngine, *, pre_ping: bool) -> None:  # noqa: ARG001  # a file can't hang up
+def prepare(engine: AsyncEngine, _: Mapping[str, Any]) -> None:
     """Set up each new connection."""
     event.listen(engine.sync_engine, "connect", _set_up)
 
@@ -40,7 +55,11 @@ def _set_up(connection: DBAPIConnection, _: object) -> None:
     cursor.close()
 
 
-async def lock_schema(connection: AsyncConnection) -> None:
+def watch(*_: AsyncEngine, **__: float | None) -> None:
+    """Do nothing: a file neither hangs up nor fails over."""
+
+
+async def lock_schema(connection: AsyncConnection, **_: bool) -> None:
     """Keep other writers out from before the first look at the schema."""
     event.listen(connection.sync_connection, "begin", _begin_immediately)
 

@@ -9,8 +9,9 @@ from src.core.database import DatabaseProvider
 
 def test_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SQLITE_DB_NAME")
+    monkeypatch.delenv("DATABASE_URL")
 
-    assert Settings.load().sqlite_db_name == "default_nest_db"
+    assert Settings.load().config_params == {"db_name": "default_nest_db"}
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "file:x?mode=memory", "no/such/folder/app"])

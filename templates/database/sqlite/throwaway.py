@@ -1,18 +1,17 @@
-"""The tests' own database: made when a test process starts, deleted when it ends."""
+"""The tests' own database: created when a test process starts, deleted when it ends."""
 
 import shutil
-from pathlib import Path
 
-from src.config import config
+from . import FOLDER
 
-#: What `create` raises when it cannot make the database.
+#: The error of `create` if it can't create the database.
 UNREACHABLE = OSError
 
 
 async def create() -> None:
-    """Make the database, which SQLite does by itself."""
+    """Do nothing: SQLite creates the file itself."""
 
 
 async def drop() -> None:
-    """Delete the database with its folder."""
-    shutil.rmtree(Path(str(config.engine.url.database)).parent)
+    """Delete the folder that was made for the database."""
+    shutil.rmtree(FOLDER)

@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from types import FrameType
 
 from fastapi import FastAPI
 from nest.core import Module
 from sqlalchemy.exc import DBAPIError
+from starlette.datastructures import State
 
 from .database import DatabaseProvider
 from .errors import install_error_handlers
@@ -37,6 +41,7 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
     """
     http_server.state.config = config
     http_server.state.settings = settings
+    http_server.state.is_stopping = False
     if settings.db_echo:
         # `echo=True` on the engine would add a handler that bypasses the log format.
         logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
@@ -46,7 +51,12 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
     # Starlette calls the last added middleware first: the request log must see every response.
     http_server.add_middleware(SizeLimitMiddleware, max_body_bytes=settings.max_body_bytes)
     logger = create_request_logger(settings.log_level, settings.log_format)
-    http_server.add_middleware(RequestMiddleware, logger=logger, seconds=settings.request_timeout)
+    http_server.add_middleware(
+        RequestMiddleware,
+        logger=logger,
+        seconds=settings.request_timeout,
+        state=http_server.state,
+    )
 
 
 def install(http_server: FastAPI) -> None:
@@ -78,7 +88,41 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
         message = f"cannot create the tables in {state.config.engine.url!r} ({reason})"
         raise ConnectionError(f"{message}; see docs/database.md") from None
     try:
-        yield
+        with delay_shutdown(state, state.settings.shutdown_delay):
+            yield
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(state.config.dispose(), DISPOSE_TIMEOUT)
+
+
+@contextmanager
+def delay_shutdown(state: State, seconds: float) -> Iterator[None]:
+    """On SIGTERM, set `state.is_stopping` at once, and shut down after a delay.
+
+    The server closes its socket as soon as it gets the signal, and the kernel then resets
+    connections that wait to be accepted. A balancer needs some seconds to see that the service is
+    not ready any more, and to send its requests elsewhere.
+
+    Args:
+        state: the app's state.
+        seconds: the delay; 0 leaves the signal to the server.
+    """
+    # uvicorn has set its handler by now, in each of its workers.
+    shut_down = signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not seconds or not callable(shut_down) or not is_main:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # A process manager may send the signal to a worker and to its parent, which passes it on.
+        if not state.is_stopping:
+            state.is_stopping = True
+            loop.call_soon_threadsafe(loop.call_later, seconds, shut_down, number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, shut_down)

@@ -11,16 +11,21 @@ from pydantic import (
     AliasChoices,
     BeforeValidator,
     Field,
-{% if cookiecutter.database != "sqlite" %}
     SecretStr,
-{% endif %}
     ValidationError,
     ValidationInfo,
     field_validator,
+{% if cookiecutter.database != "sqlite" %}
+    model_validator,
+{% endif %}
 )
-from pydantic_core import ErrorDetails{{ ", PydanticCustomError" if cookiecutter.database == "sqlite" }}
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+{% if cookiecutter.database != "sqlite" %}
+from sqlalchemy import URL
+{% endif %}
 
+from .database import driver
 from .logs import LogFormat
 
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
@@ -53,6 +58,8 @@ class CoreSettings(BaseSettings):
     #: Bytes of the largest body of a request; a larger one is rejected with 413.
     max_body_bytes: int = Field(default=1024 * 1024, ge=0)
 
+    #: The database, percent-encoded: the single variables count only without it.
+    database_url: SecretStr = SecretStr("")
     #: Run the migrations at startup if the database is empty.
     db_create_all: bool = True
     #: Log every SQL statement, with its parameters.
@@ -78,6 +85,8 @@ class CoreSettings(BaseSettings):
 
     #: Seconds until the database must answer for `/health/ready`.
     health_timeout: float = Field(default=2, gt=0, le=60)
+    #: Seconds to go on serving after SIGTERM, while `/health/ready` says 503.
+    shutdown_delay: float = Field(default=0, ge=0, le=3600)
 
     @property
     def engine_params(self) -> dict[str, Any]:
@@ -124,14 +133,15 @@ class CoreSettings(BaseSettings):
 
     @classmethod
     def _explain(cls, problem: ErrorDetails) -> str:
+        message = problem["msg"].removeprefix("Value error, ")
         if not problem["loc"]:
-            return problem["msg"]
+            return message
         variable = str(problem["loc"][0]).upper()
         # The field's text includes its type, such as SecretStr.
         is_hidden = "Secret" in str(cls.model_fields.get(variable.lower()))
         given = os.environ.get(variable)
         shown = "" if is_hidden or given is None else f", not {given!r}"
-        return f"{variable}: {problem['msg']}{shown}"
+        return f"{variable}: {message}{shown}"
 
 
 {% include "database/" ~ ("sqlite" if cookiecutter.database == "sqlite" else "server") ~ "/settings.py" %}

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from nest.core.database.orm_provider import AsyncOrmProvider
-from sqlalchemy import NullPool, select, text
+from sqlalchemy import URL, NullPool, select, text
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -27,7 +27,9 @@ class DatabaseProvider(AsyncOrmProvider):
     Args:
         db_type: the database that the project was made for.
         config_params: `host`, `port`, `user`, `password` and `db_name`; for SQLite only
-            `db_name`, the path of the file.
+            `db_name`, the path of the file. The settings add `query`, more parts of the URL;
+            `read_url` and `migration_url`, other addresses of the same database; and `options`,
+            which go to `driver.make_connect_args`.
         engine_params: arguments of `sqlalchemy.ext.asyncio.create_async_engine`, which win over
             those made here. `pool_size` and `max_overflow` are split between both engines.
         connect_timeout: seconds to wait for the server to take a connection.
@@ -51,7 +53,14 @@ class DatabaseProvider(AsyncOrmProvider):
             message = f"invalid db_type {db_type!r}: this project has {driver.DB_TYPE!r}"
             raise ValueError(message)
         self.Base = Base
-        self.config_url = driver.make_url(**config_params)
+        address = dict(config_params)
+        read_url, migration_url = address.pop("read_url", None), address.pop("migration_url", None)
+        self._options = address.pop("options", {})
+        url = driver.make_url(**address)
+        self.migration_url = migration_url or url
+        # Around a pooler, the lock on the schema may belong to the connection.
+        pooler = self._options.get("transaction_pooler", False)
+        self._is_pooled = pooler and self.migration_url == url
         self.connect_timeout = connect_timeout
         params = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5, **(engine_params or {})}
         size, overflow = params.pop("pool_size"), params.pop("max_overflow")
@@ -63,8 +72,11 @@ class DatabaseProvider(AsyncOrmProvider):
         places = Places(most_writers, params["pool_timeout"])
         # Sessions inside sessions take no place; the pool has as many connections more for them.
         room: dict[str, Any] = {"pool_size": writers, "max_overflow": 2 * most_writers - writers}
-        room |= {"isolation_level": driver.ISOLATION_LEVEL}
-        self.engine = self._create_engine(lock_timeout, room | params)
+        # A transaction pooler keeps no settings for a connection.
+        room |= {"isolation_level": None if pooler else driver.ISOLATION_LEVEL}
+        ping_timeout = connect_timeout if params.pop("pool_pre_ping", False) else None
+        self.engine = self._create_engine(url, lock_timeout, room | params)
+        self.config_url = self.engine.url
         self.session = async_sessionmaker(
             self.engine, class_=OrderedSession, expire_on_commit=False, places=places
         )
@@ -73,19 +85,22 @@ class DatabaseProvider(AsyncOrmProvider):
         room |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
         # There is nothing to roll back, but some drivers would ask the database to.
         room["skip_autocommit_rollback"] = True
-        self.read_engine = self._create_engine(lock_timeout, room | params)
+        self.read_engine = self._create_engine(read_url or url, lock_timeout, room | params)
+        driver.watch(self.engine, self.read_engine, ping_timeout=ping_timeout)
         self.reader = Reader(self.read_engine, Places(most_readers, params["pool_timeout"]))
 
         without_pool = params.keys() - {"pool_timeout", "pool_recycle"}
         self._unpooled = {name: params[name] for name in without_pool} | {"poolclass": NullPool}
-        self._ping_engine = self._create_engine(lock_timeout, self._unpooled)
+        self._ping_engine = self._create_engine(url, lock_timeout, self._unpooled)
 
-    def _create_engine(self, lock_timeout: float | None, params: Mapping[str, Any]) -> AsyncEngine:
-        limits = driver.make_connect_args(self.connect_timeout, lock_timeout)
-        params = {**params, "connect_args": limits | params.get("connect_args", {})}
-        pre_ping = params.pop("pool_pre_ping", False)
-        engine = create_async_engine(self.config_url, **params)
-        driver.prepare(engine, pre_ping=pre_ping)
+    def _create_engine(
+        self, url: URL, lock_timeout: float | None, params: Mapping[str, Any]
+    ) -> AsyncEngine:
+        limits = driver.make_connect_args(url, self.connect_timeout, lock_timeout, **self._options)
+        connect_args = limits | params.get("connect_args", {})
+        url = url.difference_update_query(driver.TLS)
+        engine = create_async_engine(url, **{**params, "connect_args": connect_args})
+        driver.prepare(engine, connect_args)
         return engine
 
     async def create_all(self) -> None:
@@ -113,14 +128,28 @@ class DatabaseProvider(AsyncOrmProvider):
         Raises:
             As `create_all`.
         """
-        engine = self._create_engine(None, self._unpooled)
+        async with self.connect() as connection:
+            # The lock goes with the connection.
+            await driver.lock_schema(connection, transaction_pooler=self._is_pooled)
+            yield connection
+
+    @asynccontextmanager
+    async def connect(self, db_name: str | None = None) -> AsyncIterator[AsyncConnection]:
+        """Open a connection outside the pools and without a limit for locks.
+
+        Args:
+            db_name: another database of the same server; empty for none.
+
+        Raises:
+            As `create_all`.
+        """
+        url = self.migration_url if db_name is None else self.migration_url.set(database=db_name)
+        engine = self._create_engine(url, None, self._unpooled)
         # A server may accept a connection and then say nothing.
         connection = await asyncio.wait_for(engine.connect().start(), self.connect_timeout)
         try:
-            await driver.lock_schema(connection)
             yield connection
         finally:
-            # The lock goes with the connection.
             await connection.close()
 
     async def ping(self) -> None:

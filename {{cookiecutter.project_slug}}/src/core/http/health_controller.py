@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from nest.core import Controller, Get
 from pydantic import BaseModel
 
-from src.core.errors import unavailable
+from src.core.errors import problem, unavailable
 
 
 class Health(BaseModel):
@@ -28,6 +28,8 @@ class HealthController:
 
     @Get("/ready", response_model=Health)
     async def get_ready(self, request: Request) -> Health | Response:
+        if request.app.state.is_stopping:
+            return problem(503, "The service is shutting down.", {"Retry-After": "5"})
         timeout = request.app.state.settings.health_timeout
         # All requests share one check: each opens a connection, and anybody may ask.
         if self.check is None or self.check.done():

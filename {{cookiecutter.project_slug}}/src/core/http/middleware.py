@@ -8,7 +8,7 @@ from random import getrandbits
 from urllib.parse import quote
 
 from fastapi import HTTPException, Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 from structlog.types import FilteringBoundLogger
@@ -31,12 +31,20 @@ class RequestMiddleware:
         logger: the logger for the request log.
         seconds: the time limit for the start of the response. Its body has no limit, so downloads
             and event streams may take longer.
+        state: the app's state; once it `is_stopping`, each response closes its connection.
     """
 
-    def __init__(self, app: ASGIApp, logger: FilteringBoundLogger, seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        logger: FilteringBoundLogger,
+        seconds: float,
+        state: State | None = None,
+    ) -> None:
         self.app = app
         self.logger = logger
         self.seconds = seconds
+        self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,7 +63,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 # Convert an HTTPStatus, which would be logged by its name.
                 status = int(message["status"])
-                MutableHeaders(scope=message)[HEADER] = request_id
+                self._set_headers(message, request_id)
                 # An error response may start after the limit has expired; this then raises.
                 with suppress(RuntimeError):
                     limit.reschedule(None)
@@ -78,6 +86,13 @@ class RequestMiddleware:
             finally:
                 if not is_logged:
                     self._log(scope, status, start)
+
+    def _set_headers(self, message: Message, request_id: str) -> None:
+        headers = MutableHeaders(scope=message)
+        headers[HEADER] = request_id
+        if getattr(self.state, "is_stopping", False):
+            # The client's next request then reaches another instance.
+            headers["Connection"] = "close"
 
     def _log(self, scope: Scope, status: int | None, start: float) -> None:
         # A full disk or a closed pipe must not break responses.
