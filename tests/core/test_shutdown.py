@@ -59,9 +59,7 @@ async def test_signal_is_the_servers_without_delay(app: FastAPI, shutdowns: list
     assert not app.state.is_stopping
 
 
-async def test_handler_is_restored_after_the_app(
-    app: FastAPI, shutdowns: list[int]
-) -> None:
+async def test_handler_is_restored_after_the_app(app: FastAPI, shutdowns: list[int]) -> None:
     with delay_shutdown(app.state, 60):
         pass
     await terminate()

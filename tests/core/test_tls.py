@@ -26,7 +26,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "openssl req -x509 -key key.pem -subj /CN=localhost -out cert.pem",
         "openssl pkey -in key.pem -aes256 -passout pass:x -out locked.pem",
     ):
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
     return folder
 
 
@@ -134,6 +134,6 @@ async def test_server_without_tls_is_unavailable(monkeypatch: pytest.MonkeyPatch
             pass
 
     for use in (use_session, lambda: provider.reader.execute(select(1)), provider.ping, migrate):
-        with pytest.raises(Exception, match="(?i)ssl|tls") as caught:
+        with pytest.raises(Exception, match=r"(?i)ssl|tls") as caught:
             await asyncio.wait_for(use(), 5)
         assert is_unavailable(caught.value)
