@@ -171,7 +171,7 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
             {"name": "orders", "fields": "number:str:uniq"},
             "fields: number has 'uniq', .*unique and index",
         ),
-        ({"name": "orders", "fields": "number:str:int"}, "fields: number has 'int', .*too many"),
+        ({"name": "orders", "fields": "number:str:int"}, "fields: number has 'int', .*repeated"),
         ({"name": "orders", "fields": "number:unique?:str"}, r"fields: number has 'unique\?'"),
         ({"name": "orders", "fields": "Number:str"}, "fields: invalid name 'Number'"),
         ({"name": "orders", "fields": "_a:str"}, "fields: invalid name '_a'"),

@@ -1,4 +1,4 @@
-"""What Alembic runs for each of its commands: on the app's database, for the app's entities."""
+"""Alembic's environment: it connects to the app's database, and compares it with the entities."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ from src.core.database.schema import set_table_options
 # The app hides Alembic's log entries, but a person who runs a migration wants to see them.
 logging.getLogger("alembic").setLevel(logging.NOTSET)
 
-# Migrations name SQLAlchemy's own types. These hooks give them the form that the entities' types
-# have on MySQL, and every table the same options. They aren't for the app's own process.
+# Migrations use SQLAlchemy's own types. On MySQL, these hooks compile them like the types of
+# `src.core.columns`. Every table gets the same options as at startup.
 event.listen(Table, "before_create", set_table_options)
 
 
@@ -43,7 +43,7 @@ def compile_uuid(*_: Any, **__: Any) -> str:
     return "CHAR(32)"
 
 
-#: What a database calls a type, and what a migration does.
+#: A database's name of a type, and the type that a migration uses.
 TYPES = {
     r"VARCHAR\((\d+)\)": r"sa.String(length=\1)",
     r"TEXT": "sa.Text()",
@@ -104,9 +104,9 @@ def migrate(connection: Connection) -> None:
         target_metadata=config.Base.metadata,
         render_item=render_item,
         process_revision_directives=order_drops,
-        # SQLite copies a table where others alter it; one text does both.
+        # SQLite can alter few columns, so Alembic copies the table there. Others alter it.
         render_as_batch=True,
-        # SQLite's DDL is, as the app connects; MySQL commits after each statement.
+        # MySQL commits after each statement. DDL in SQLite is transactional, as in PostgreSQL.
         transactional_ddl=connection.dialect.name != "mysql",
     )
     with context.begin_transaction():

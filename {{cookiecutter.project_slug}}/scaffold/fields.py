@@ -266,8 +266,7 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
             field_type = TYPES[word]
         elif part not in flags:
             raise RejectedError(
-                f"fields: {name} has {part!r}, which is not a type or a flag, or is one too many; "
-                f"the types are {KNOWN}"
+                f"fields: {name} has {part!r}, which is unknown or repeated; the types are {KNOWN}"
             )
     if reference and field_type in {None, TYPES["int"]}:
         # Index foreign keys, since queries filter by them. MySQL does that anyway.

@@ -1,4 +1,4 @@
-# The numbers of MySQL's and MariaDB's errors.
+# Error numbers of MySQL and MariaDB.
 UNIQUE = r"1062|1586"
 CHECK = r"3819|4025"
 NOT_NULL = r"1048|1364"
@@ -11,7 +11,7 @@ UNAVAILABLE = (
     # Lock timeout, deadlock, read-only, statement timeouts, killed, not reached, gone.
     r"|1205|1213|1290|1317|1792|1836|1927|1969|3024|4031|2002|2003|2006|2013|2055"
 )
-#: How messages name a constraint, and a column.
+#: The names of a constraint and of a column in messages.
 CONSTRAINT = re.compile(
     r"for key '(?:\w+\.)?(\w+)'$|CONSTRAINT `(\w+)`|[Cc]heck constraint '(\w+)'"
 )
@@ -19,7 +19,7 @@ COLUMN = re.compile(r"(?:Column|Field) '(\w+)")
 
 
 def read_code(error: BaseException) -> str:
-    """Return the number of the error, or nothing."""
+    """Return the number of the error, or an empty string."""
     args = error.orig.args if isinstance(error, DBAPIError) and error.orig else ()
     return str(args[0]) if args else ""
 

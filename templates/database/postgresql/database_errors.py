@@ -1,4 +1,4 @@
-# PostgreSQL's SQLSTATEs. A reference's is followed by the statement, if that is known.
+# PostgreSQL's SQLSTATEs. The statement's verb follows those of references, if it is known.
 UNIQUE = r"23505|23P01"
 CHECK = r"23514"
 NOT_NULL = r"23502"
@@ -16,7 +16,7 @@ UNAVAILABLE = (
 
 
 def read_code(error: BaseException) -> str:
-    """Return the SQLSTATE, or nothing."""
+    """Return the SQLSTATE, or an empty string."""
     if isinstance(error, DBAPIError):
         # asyncpg checks parameters itself.
         if re.search(r"value out of \w+ range", str(error.orig)):

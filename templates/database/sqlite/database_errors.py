@@ -1,4 +1,4 @@
-# SQLite's names of errors. A reference's is followed by the statement, if that is known.
+# SQLite's names of errors. The statement's verb follows those of references, if it is known.
 UNIQUE = r"SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY|ROWID)"
 CHECK = r"SQLITE_CONSTRAINT_CHECK"
 NOT_NULL = r"SQLITE_CONSTRAINT_NOTNULL"
@@ -11,7 +11,7 @@ UNAVAILABLE = r"SQLITE_(BUSY|LOCKED|CANTOPEN|READONLY|FULL|IOERR|PROTOCOL)\w*"
 
 
 def read_code(error: BaseException) -> str:
-    """Return the name of SQLite's error, or nothing."""
+    """Return the name of SQLite's error, or an empty string."""
     # sqlite3 checks integers itself.
     if isinstance(error, OverflowError) and "too large to convert to SQLite" in str(error):
         return "OVERFLOW"

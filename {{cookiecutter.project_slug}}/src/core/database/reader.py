@@ -1,4 +1,4 @@
-"""Reads without a session: one statement, its rows, and the connection is free again."""
+"""Reads without a session: execute one statement, fetch its rows, return the connection."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +13,12 @@ from .sessions import Places
 class Reader:
     """Executes statements that only read, each in a separate transaction.
 
-    That saves the database BEGIN and ROLLBACK, and Python the entities. Use a session instead if
-    several statements must see the same data, or if you change what you read.
+    Without a session, there is no BEGIN and ROLLBACK, and no entity. Use a session instead if
+    several statements must see the same data, or if you change the rows.
 
     Args:
         engine: an engine in AUTOCOMMIT.
-        places: bounds the connections in use.
+        places: limits the number of connections in use.
     """
 
     def __init__(self, engine: AsyncEngine, places: Places) -> None:
@@ -38,7 +38,7 @@ class Reader:
 
         Raises:
             sqlalchemy.exc.DBAPIError: the database rejected the statement.
-            sqlalchemy.exc.TimeoutError: no connection came free in time.
+            sqlalchemy.exc.TimeoutError: no connection became free in time.
         """
         async with self._places:
             try:

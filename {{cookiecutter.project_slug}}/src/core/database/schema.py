@@ -1,4 +1,4 @@
-"""The schema: the entities' base, and how a start and Alembic bring the database up to date."""
+"""The schema: the base class of all entities, and the migrations at startup."""
 
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ ALEMBIC_INI = Path(__file__).parents[3] / "alembic.ini"
 
 
 class Base(DeclarativeBase):
-    """The parent of all entities."""
+    """The base class of all entities."""
 
-    # Each database would name constraints in its own way, but migrations need one name.
+    # Migrations refer to constraints by name, and each database would choose other names.
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(column_0_N_label)s",
@@ -26,19 +26,19 @@ class Base(DeclarativeBase):
         }
     )
 
-    # Entities need no later query for values that the database has made, and two requests may
-    # delete a row at the same time: SQLAlchemy would warn.
+    # Load generated values with each write: an async session can't load them later. Don't warn if
+    # two requests delete a row at the same time.
     __mapper_args__: Any = {"confirm_deleted_rows": False, "eager_defaults": True}  # noqa: RUF012
 
 
 def set_table_options(table: Table, *_: Any, **__: Any) -> None:
     """Make a new table behave the same on every database.
 
-    Text differs by case, and the id of a deleted row is never used again.
+    Comparisons of text are case-sensitive, and the id of a deleted row is never reused.
     """
     table.dialect_kwargs["mysql_charset"] = "utf8mb4"
     table.dialect_kwargs["mysql_collate"] = "utf8mb4_bin"
-    # SQLite only has it for a key of one column.
+    # SQLite supports AUTOINCREMENT only for a key of one column.
     table.dialect_kwargs["sqlite_autoincrement"] = len(table.primary_key) == 1
 
 
@@ -49,11 +49,11 @@ def _set_options_of_tables(*_: Any, tables: list[Table], **__: Any) -> None:
 
 
 def migrate_if_empty(connection: Connection, metadata: MetaData) -> None:
-    """Run the migrations on an empty database, and leave any other database alone.
+    """Run the migrations on an empty database. Never change any other database.
 
-    If its schema isn't the one that the code expects, log the command that helps.
+    If the schema doesn't match the code, log the command to run.
     """
-    # Imported here: Alembic takes 8 MiB, which a worker in production never needs.
+    # Imported lazily: Alembic costs 8 MiB that a production worker never uses.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.migration import MigrationContext  # noqa: PLC0415
@@ -66,8 +66,8 @@ def migrate_if_empty(connection: Connection, metadata: MetaData) -> None:
     connection.rollback()
     if context.version_table in tables:
         if heads != set(ScriptDirectory.from_config(alembic).get_heads()):
-            logger.warning("The schema is another version's; run `alembic upgrade head`")
+            logger.warning("The schema is from another version: run `alembic upgrade head`")
     elif not metadata.tables.keys().isdisjoint(tables):
-        logger.warning("No migration made the tables; run `alembic stamp` with their revision")
+        logger.warning("No migration created the tables: run `alembic stamp` with their revision")
     else:
         command.upgrade(alembic, "head")

@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 
 class Places(asyncio.Semaphore):
-    """Bounds how many tasks use connections of a pool at the same time: first come, first served.
+    """Limits how many tasks use a pool's connections at the same time: first come, first served.
 
-    SQLAlchemy's async pool lets newcomers overtake a waiting task, which then waits for a second
-    under load. A place in front of it keeps the order, so that nobody waits in the pool itself.
+    In SQLAlchemy's async pool, a new task can overtake a waiting one, which then waits for a second
+    under load. A task takes a place before it uses the pool, so it never waits in the pool itself.
 
     Args:
-        number: how many tasks may have a place.
-        timeout: seconds to wait for one.
+        number: the number of tasks that can have a place at the same time.
+        timeout: seconds to wait for a place.
     """
 
     def __init__(self, number: int, timeout: float) -> None:
@@ -31,18 +31,18 @@ class Places(asyncio.Semaphore):
         """Take a place.
 
         Raises:
-            sqlalchemy.exc.TimeoutError: none came free in time.
+            sqlalchemy.exc.TimeoutError: no place became free in time.
         """
         try:
             async with asyncio.timeout(self.timeout):
                 return await super().acquire()
         except TimeoutError:
-            message = f"no connection came free in {self.timeout:g} seconds (DB_POOL_TIMEOUT)"
+            message = f"no connection became free in {self.timeout:g} seconds (DB_POOL_TIMEOUT)"
             raise PoolTimeoutError(message) from None
 
 
 class PlacedSession(Session):
-    """The part of an `OrderedSession` that knows whether it has a place."""
+    """The synchronous session of an `OrderedSession`. It records whether it has a place."""
 
     def __init__(self, *args: Any, places: Places, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -55,7 +55,8 @@ class PlacedSession(Session):
         if self.has_place or self.is_nested:
             return
         outer = _outer.get()
-        # An inner session would wait for its own task. The pool has room beyond the places for it.
+        # An inner session takes no place, since it would wait for the outer one. The pool has more
+        # connections for inner sessions.
         self.is_nested = outer is not None and outer.has_place
         if not self.is_nested:
             await self.places.acquire()
@@ -76,7 +77,7 @@ _outer: ContextVar[PlacedSession | None] = ContextVar("outer", default=None)
 
 @event.listens_for(PlacedSession, "after_transaction_end")
 def _end_transaction(session: PlacedSession, transaction: SessionTransaction) -> None:
-    """Give the place back at once: the request may go on for long, with a background task."""
+    """Give the place back now: a background task may keep the request alive for minutes."""
     if transaction.parent is None:
         session.give_place_back()
 
@@ -101,7 +102,7 @@ class OrderedSession(AsyncSession):
     """An `AsyncSession` that takes a place for each of its transactions.
 
     Args:
-        places: where to take one; the rest is as for `AsyncSession`.
+        places: the places of the pool. `AsyncSession` documents all other arguments.
     """
 
     sync_session_class = PlacedSession

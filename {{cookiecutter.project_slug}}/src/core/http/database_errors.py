@@ -47,9 +47,9 @@ def explain(error: BaseException) -> dict[str, Any] | None:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Tell whether the database can't be used now, but may be later."""
-    # Drivers don't wrap errors of the network. asyncio joins those of several addresses into an
-    # OSError without a number.
+    """Return whether the database can't be used now, but may be later."""
+    # Drivers don't wrap network errors. If a host has several addresses, asyncio joins their errors
+    # into one OSError without an errno.
     network = (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError, PoolTimeoutError)
     return (
         isinstance(error, network)
