@@ -45,7 +45,7 @@ class CoreSettings(BaseSettings):
         enable_decoding=False, extra="ignore", frozen=True, populate_by_name=True
     )
 
-    #: Development: `python main.py` starts again when the code changes.
+    #: Development: `python main.py` restarts when the code changes.
     app_debug: bool = False
     #: Serve the docs page at `/docs`, and the OpenAPI schema at `/openapi.json`.
     api_docs: bool = True
@@ -68,7 +68,7 @@ class CoreSettings(BaseSettings):
     db_pool_size: int = Field(default=10, ge=1, le=1000)
     #: Connections opened above the pool size, and closed after use.
     db_max_overflow: int = Field(default=0, ge=0, le=1000)
-    #: Seconds to wait for the server to take a connection.
+    #: Seconds to wait for the server to accept a connection.
     db_connect_timeout: Timeout = Field(
         default=5, validation_alias=AliasChoices("DB_CONNECT_TIMEOUT", "DB_TIMEOUT")
     )
@@ -83,7 +83,7 @@ class CoreSettings(BaseSettings):
     #: Test a pooled connection before use if it was idle for half a second.
     db_pool_pre_ping: bool = True
 
-    #: Seconds until the database must answer for `/health/ready`.
+    #: Seconds that `/health/ready` waits for the database.
     health_timeout: float = Field(default=2, gt=0, le=60)
     #: Seconds to go on serving after SIGTERM, while `/health/ready` says 503.
     shutdown_delay: float = Field(default=0, ge=0, le=3600)
@@ -111,7 +111,7 @@ class CoreSettings(BaseSettings):
 
     @classmethod
     def load(cls, env_file: Path | None = None) -> Self:
-        """Read the settings from the environment, and from a file what the environment lacks.
+        """Read the settings from the environment, and missing ones from a file.
 
         Args:
             env_file: lines such as `LOG_LEVEL=DEBUG`, in UTF-8; it may be missing.

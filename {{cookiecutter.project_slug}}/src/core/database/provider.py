@@ -25,18 +25,18 @@ class DatabaseProvider(AsyncOrmProvider):
     """An `AsyncOrmProvider` with an engine for transactions and one for reads.
 
     Args:
-        db_type: the database that the project was made for.
+        db_type: the database that this project supports.
         config_params: `host`, `port`, `user`, `password` and `db_name`; for SQLite only
             `db_name`, the path of the file. The settings add `query`, more parts of the URL;
             `read_url` and `migration_url`, other addresses of the same database; and `options`,
             which go to `driver.make_connect_args`.
-        engine_params: arguments of `sqlalchemy.ext.asyncio.create_async_engine`, which win over
-            those made here. `pool_size` and `max_overflow` are split between both engines.
-        connect_timeout: seconds to wait for the server to take a connection.
+        engine_params: arguments of `sqlalchemy.ext.asyncio.create_async_engine`. They override
+            the provider's. `pool_size` and `max_overflow` are split between both engines.
+        connect_timeout: seconds to wait for the server to accept a connection.
         lock_timeout: seconds a statement waits for a lock; migrations wait without a limit.
 
     Raises:
-        ValueError: the project was made for another database.
+        ValueError: this project supports another database.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class DatabaseProvider(AsyncOrmProvider):
         return engine
 
     async def create_all(self) -> None:
-        """Run the migrations if the database is empty; leave any other one alone.
+        """Run the migrations if the database is empty. Never change any other database.
 
         Raises:
             TimeoutError: another process has been changing the schema for too long.
@@ -123,13 +123,13 @@ class DatabaseProvider(AsyncOrmProvider):
 
     @asynccontextmanager
     async def schema_connection(self) -> AsyncIterator[AsyncConnection]:
-        """Open a connection outside the pools that alone may change the schema.
+        """Open a connection outside the pools. Only this one may change the schema.
 
         Raises:
             As `create_all`.
         """
         async with self.connect() as connection:
-            # The lock goes with the connection.
+            # Closing the connection releases the lock.
             await driver.lock_schema(connection, transaction_pooler=self._is_pooled)
             yield connection
 
@@ -145,7 +145,7 @@ class DatabaseProvider(AsyncOrmProvider):
         """
         url = self.migration_url if db_name is None else self.migration_url.set(database=db_name)
         engine = self._create_engine(url, None, self._unpooled)
-        # A server may accept a connection and then say nothing.
+        # A server may accept a connection and then send nothing.
         connection = await asyncio.wait_for(engine.connect().start(), self.connect_timeout)
         try:
             yield connection
@@ -153,10 +153,10 @@ class DatabaseProvider(AsyncOrmProvider):
             await connection.close()
 
     async def ping(self) -> None:
-        """Ask the database for an answer, on a connection outside the pools.
+        """Execute a query on a connection outside the pools.
 
         Raises:
-            OSError, sqlalchemy.exc.DBAPIError: there is none; or the driver's own error.
+            OSError, sqlalchemy.exc.DBAPIError: the query failed, or the driver's own error.
         """
         async with self._ping_engine.connect() as connection:
             await connection.execute(select(1))
