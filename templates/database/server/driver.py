@@ -283,11 +283,11 @@ def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:
 
 async def lock_schema(connection: AsyncConnection, {{ "*, transaction_pooler" if postgresql else "**_" }}: bool) -> None:
     """Wait until no other connection holds the lock, and take it until this one is closed.
+{% if postgresql %}
 
     Poll for it, since a statement that waits would hold a transaction open: CREATE INDEX
-    CONCURRENTLY waits for all of them.
-{% if postgresql %}
-    A transaction pooler would keep such a lock for ever, so take one for each transaction instead.
+    CONCURRENTLY waits for all of them. A transaction pooler would keep such a lock forever, so take
+    one for each transaction instead.
 {% endif %}
 
     Raises:
