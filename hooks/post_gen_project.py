@@ -144,7 +144,7 @@ replace {known} the commit that you used, and run this in the project:
 
 def next_steps(answers: dict[str, object]) -> str:
     """Return the first steps in a new project."""
-    database = "" if answers["database"] == "sqlite" else "    make database\n"
+    database = "" if answers.get("database") == "sqlite" else "    make database\n"
     project = os.getcwd()
     parent, name = os.path.split(project)
     folder = name if parent == os.environ.get("PWD") else project

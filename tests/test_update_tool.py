@@ -740,7 +740,7 @@ def test_workflow_opens_no_second_request(
     edit(fork / SOURCE.name, (workflow, "name:", "# Changed by the template.\nname:"))
     commit(fork, "Third")
     follow(project, fork)
-    with pytest.raises(AssertionError, match="::error::This update changes workflows"):
+    with pytest.raises(AssertionError, match="::error::GitHub's own token cannot push"):
         runner(MAY_CHANGE_WORKFLOWS="false")
     git(project, "reset", "--quiet", "--hard")
 
