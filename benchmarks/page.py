@@ -26,10 +26,10 @@ minimum and the maximum.
   It has uvicorn's access log. It only checks types, and has no error bodies.
 - `{cli}` is the output of `pynest generate application --is-async` and `generate resource`.
   It logs every statement. It can only create rows and list all of them.
-- Creates can't reach the target with the ORM. Both services call `session.add` and `commit`, which
-  send BEGIN, INSERT and COMMIT. In a profile on PostgreSQL, a project spends 41% of its time there.
-  Sending the response and the log entry takes 18%, FastAPI's validation 10%, and the project's
-  middleware 3%. The hand-written service spends its time the same way.
+- The ratios of creates vary most between runs and machines. Both services call `session.add` and
+  `commit`, which send BEGIN, INSERT and COMMIT. On PostgreSQL, a profile shows 41% of a project's
+  time there, and 18% in sending the response and the log entry. FastAPI's validation takes 10% and
+  the project's middleware 3%.
 
 ### Ablation
 
