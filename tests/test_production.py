@@ -38,7 +38,7 @@ LIMITS = {
     "HEALTH_TIMEOUT": "1",
 }
 #: The maximum seconds for a response: the longest limit, and some time for a busy machine.
-ANSWER = 5
+ANSWER = 10
 
 #: At each "hold", adds an example named "held". The next line commits it or rolls it back.
 HOLD = """
