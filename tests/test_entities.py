@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tools import servers
 from tools.template import run
 
 from .conftest import RunOwnTests
@@ -554,19 +553,6 @@ def make_authors(folder: Path, project: Path) -> None:
     source = migration.read_text(encoding="utf-8").replace('"name"', '"full_name"')
     migration.write_text(source, encoding="utf-8")
     (folder / "tests" / "authors" / "test_stored.py").write_text(GENERATED_TESTS)
-
-
-@pytest.fixture
-def variables(
-    combination: Combination, project: Path, settings: dict[str, str], database: str
-) -> dict[str, str]:
-    """Return variables that give the copy the project's environment and an empty database."""
-    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-    return settings | {
-        f"{combination.database.upper()}_DB_NAME": database,
-        "UV_PROJECT_ENVIRONMENT": str(project / ".venv"),
-        "UV_OFFLINE": "1",
-    }
 
 
 #: One leg for each database, and both styles. The combination of the two doesn't matter here.
