@@ -23,7 +23,7 @@ from .helpers.serving import find_server, legs
 #: These tests run inside a rendered project: `test_core.py` copies them into one.
 collect_ignore = ["core"]
 
-#: The property of a test that holds what it measured.
+#: The name of the test property that holds a measurement.
 FIGURE = "figure"
 
 
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the tests measured."""
+    """Print the measurements of all tests."""
     reports = terminalreporter.getreports("passed")
     figures = [
         each for report in reports for name, each in report.user_properties if name == FIGURE

@@ -286,7 +286,7 @@ def test_readme_commands_serve(
     settings: dict[str, str],
     database: str,
 ) -> None:
-    """Run the commands as they are, except for the port and Docker's."""
+    """Run the documented commands on another port, without Docker."""
     settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
     make, plain, curls, compose = commands(project, "README.md", "Start")
     assert make.splitlines() == ["make database", "make run"]
@@ -321,7 +321,7 @@ def test_database_commands_create_it(
     settings: dict[str, str],
     database: str,
 ) -> None:
-    """Run the command as it is, except for the names and the password."""
+    """Run the documented command with other names and another password."""
     password = settings.get(f"{combination.database.upper()}_PASSWORD", "")
     [create] = commands(project, "docs/database.md", "Use another server")
     client = create.partition(" ")[0]

@@ -1,4 +1,4 @@
-"""The tests of a project only ever touch databases that they have created, whatever `.env` says."""
+"""A project's tests change only databases that they created, even if `.env` names others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of the README and the docs show what a project has: `make pictures` renews them."""
+"""The pictures of the README and the docs match a project. If not, run `make pictures`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DRAWINGS = (TEMPLATE / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 
 
 def squeeze(text: str) -> str:
-    """Remove spaces, which the SVG doesn't have, and what differs between two modules."""
+    """Remove spaces, which the SVG lacks, and revision ids, which differ each time."""
     return re.sub(r"\d{8}_\w{12}_", "", re.sub(r"\s", "", text))
 
 

@@ -55,7 +55,7 @@ FONT = """\
 text{white-space:pre;\
 font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}\
 .b{font-weight:bold}"""
-#: Shows the end to people who want no motion.
+#: Show the last screen if the system asks for reduced motion.
 STILL = "@media(prefers-reduced-motion:reduce){*{animation:none!important}}"
 
 #: A line of the screen: texts, each with its color and whether it is bold.
@@ -106,7 +106,7 @@ def read_lines(screen: pyte.Screen) -> list[Line]:
 
 
 class Shell:
-    """A shell in a terminal, and somebody who types there.
+    """A shell in a pseudo-terminal, with methods that type commands.
 
     Args:
         folder: the folder in which it starts.
@@ -249,7 +249,7 @@ def make_rules(name: str, since: float, until: float, duration: float) -> str:
 
 
 def draw_line(line: Line) -> str:
-    """Write the texts of a line, each where it begins, in the width that it has on a terminal."""
+    """Write the texts of a line at their columns, as wide as on a terminal."""
     drawn = []
     column = 0
     for text, color, is_bold in line:

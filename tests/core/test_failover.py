@@ -21,7 +21,7 @@ READ_ONLY = {
 
 
 class Cluster:
-    """A provider whose new connections lead to a standby, for as long as that is the case."""
+    """A provider. Its new connections reach a standby while `is_standby` is true."""
 
     def __init__(self) -> None:
         self.is_standby = False

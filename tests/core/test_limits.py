@@ -1,4 +1,4 @@
-"""What the settings set for each connection to a server, and what they leave alone."""
+"""Settings set the limits of each connection to a server, but not of migrations."""
 
 import asyncio
 import time

@@ -29,13 +29,13 @@ import pymysql
 
 from .serving import SECRET, STOP, free_port, report_missing
 
-#: Where Debian's packages put programs that aren't on everyone's PATH.
+#: Folders of Debian's packages that may not be on the PATH.
 FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/lib/postgresql/*/bin")
 INSTALL = "apt-get install haproxy mariadb-server-core openssl pgbouncer postgresql"
 #: The user and the database of the service on each private server.
 APP = "app"
 
-#: What a server wants of a new connection: nothing, TLS, or a client's certificate in addition.
+#: The demands of a server on new connections: none, TLS, or TLS with a client certificate.
 Demand = Literal["nothing", "tls", "certificate"]
 
 
@@ -54,7 +54,7 @@ def find_postgresql(name: str) -> str:
 
 
 def run_unprivileged(command: list[str], folder: Path) -> str:
-    """Run a command as a user who may start servers; return what it prints."""
+    """Run a command without root's rights, as servers require; return its output."""
     result = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, **_unprivileged()
     )
@@ -73,7 +73,7 @@ def _unprivileged() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def making_folder() -> Iterator[Path]:
-    """Make a folder for servers, which nobody may write to and whose path fits a Unix socket."""
+    """Create a folder that servers may write to. Its path is short enough for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="clusters-", dir="/tmp") as name:
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -85,7 +85,7 @@ class Server:
     """A process that listens on a port of 127.0.0.1.
 
     Args:
-        command: what to run; it stays in the foreground.
+        command: the command, which must stay in the foreground.
         folder: the folder it runs in, and which has its log.
         port: the port it listens on once it is up.
     """
@@ -162,7 +162,7 @@ class Certificate:
 
 
 class Authority:
-    """A certificate authority, whose own certificate is `certificate`."""
+    """A certificate authority. Its own certificate is in the file `certificate`."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
@@ -224,7 +224,7 @@ class PostgreSQL(Server):
         self.reload()
 
     def demand(self, demand: Demand) -> None:
-        """Choose what a new connection of the service has to have."""
+        """Set the server's demand on new connections."""
         kind = "host" if demand == "nothing" else "hostssl"
         option = "clientcert=verify-ca" if demand == "certificate" else ""
         lines = ["local all all trust", f"{kind} all all 127.0.0.1/32 scram-sha-256 {option}"]
@@ -354,7 +354,7 @@ class MariaDB(Server):
             return list(cursor.fetchall())
 
     def demand(self, demand: Demand) -> None:
-        """Choose what a new connection of the service has to have."""
+        """Set the server's demand on new connections."""
         words = {"nothing": "NONE", "tls": "SSL", "certificate": "X509"}
         self.query(f"ALTER USER {APP} REQUIRE {words[demand]}")
 
