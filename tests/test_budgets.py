@@ -14,7 +14,7 @@ import pytest
 from .conftest import Render
 
 #: Lines of code in `src/core`, by database.
-CORE_LINES = {"sqlite": 1106, "postgresql": 1273, "mysql": 1281}
+CORE_LINES = {"sqlite": 1141, "postgresql": 1308, "mysql": 1316}
 #: Lines of core's tests in a project.
 TEST_LINES = 450
 

@@ -1,5 +1,7 @@
 """The docs page: it needs no other host, and a setting removes it."""
 
+import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -59,6 +61,28 @@ async def test_page_loads_everything_from_the_service(
             "swagger-ui-bundle.js": "text/javascript",
             "swagger-ui.css": "text/css",
         }
+
+
+async def test_page_runs_only_its_own_scripts() -> None:
+    swagger = {"swagger_ui_parameters": {"filter": "</script><script>alert(1)//"}}
+    async with client_of(**swagger, swagger_ui_init_oauth={"appName": "é"}) as client:
+        page = await client.get("/docs")
+
+    policy = dict(
+        directive.split(" ", 1) for directive in page.headers["Content-Security-Policy"].split("; ")
+    )
+    [script] = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.pop("script-src") == f"'self' 'sha256-{digest}'"
+    assert policy == {
+        "default-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "connect-src": "'self'",
+        "img-src": "'self' data:",
+        "style-src": "'self'",
+    }
 
 
 async def test_assets_are_cached_by_browsers() -> None:

@@ -90,6 +90,8 @@ class RequestMiddleware:
     def _set_headers(self, message: Message, request_id: str) -> None:
         headers = MutableHeaders(scope=message)
         headers[HEADER] = request_id
+        # Browsers then never treat a response as HTML or a script, unless it is declared as such.
+        headers["X-Content-Type-Options"] = "nosniff"
         if getattr(self.state, "is_stopping", False):
             # The client's next request then reaches another instance.
             headers["Connection"] = "close"

@@ -1,5 +1,8 @@
 """The OpenAPI schema, with the errors and headers that FastAPI doesn't know of, and `/docs`."""
 
+import re
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -23,6 +26,12 @@ HEADERS = {
 }
 #: The headers of a response with this status; others have the first one.
 HEADERS_OF = {"201": ["X-Request-ID", "Location"], "503": ["X-Request-ID", "Retry-After"]}
+
+#: Swagger UI has images in its style sheet, and sends the requests that a reader tries out.
+POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "connect-src 'self'; img-src 'self' data:; style-src 'self'"
+)
 
 
 def install_openapi(http_server: FastAPI) -> None:
@@ -69,7 +78,7 @@ def install_docs(http_server: FastAPI, *, is_enabled: bool) -> None:
     async def show_docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "").rstrip("/")
         assets = f"{root}{docs_url}/assets"
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url=f"{root}{openapi_url}",
             title=escape(http_server.title),
             swagger_js_url=f"{assets}/swagger-ui-bundle.js",
@@ -79,6 +88,8 @@ def install_docs(http_server: FastAPI, *, is_enabled: bool) -> None:
             init_oauth=http_server.swagger_ui_init_oauth,
             swagger_ui_parameters=http_server.swagger_ui_parameters,
         )
+        page.headers["Content-Security-Policy"] = _restrict(page)
+        return page
 
     # The package's files are those that Swagger UI publishes; its code is not used.
     files = StaticFiles(packages=[("fastapi_swagger", "resources")])
@@ -89,6 +100,14 @@ def install_docs(http_server: FastAPI, *, is_enabled: bool) -> None:
     http_server.add_route(docs_url, show_docs, include_in_schema=False)
     # A mount would respond with 404 if `FastAPI(root_path=...)` is given behind a proxy.
     http_server.add_route(docs_url + "/assets/{name}", get_asset, include_in_schema=False)
+
+
+def _restrict(page: HTMLResponse) -> str:
+    """Return a policy that allows the page's own inline script, and nothing of other hosts."""
+    scripts = re.findall(rb"<script>(.*?)</script>", page.body, re.DOTALL)
+    hashes = [b64encode(sha256(script).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    return f"{POLICY}; script-src 'self' {allowed}"
 
 
 def _extend(operation: dict[str, Any]) -> dict[str, Any]:
