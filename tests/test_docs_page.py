@@ -1,4 +1,4 @@
-"""The docs page in a real browser that reaches no host but the service."""
+"""A service in a real browser: its docs page without other hosts, and calls from a website."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Error, Locator, Page, Route, expect
 
 from tools import browser, pictures
 from tools.template import run
@@ -124,3 +124,41 @@ def test_screenshot_shows_this_schema(client: httpx.Client, root_path: str) -> N
     noted = pictures.digest(schema).encode() in pictures.DOCS_PAGE.read_bytes()
 
     assert noted, "run `make pictures`: the docs page has changed"
+
+
+#: Calls the service at `url`, and returns everything that a script may read of the responses.
+CALL = """async (url) => {
+    const call = async (method, path, body) => {
+        const headers = {"Authorization": "Bearer x", "Content-Type": "application/json"};
+        const response = await fetch(url + path, {method, body, headers});
+        return [response.status, Object.fromEntries(response.headers)];
+    };
+    return [
+        await call("POST", "/orders", JSON.stringify({number: "CORS", total: "1"})),
+        await call("PATCH", "/orders/0", "{}"),
+        await call("POST", "/orders", "x".repeat(2 ** 21)),
+        await call("GET", "/nowhere"),
+    ];
+}"""
+
+
+def test_website_calls_only_services_that_allow_it(shop: Path) -> None:
+    # Another port is another origin. Each service is also the website that calls the other one.
+    ports = free_port(), free_port()
+    closed_url, open_url = (f"http://{browser.HOST}:{port}" for port in ports)
+    command = "uv run --no-sync python main.py"
+    settings = {"CORS_ORIGINS": f"https://shop.example,{closed_url}"}
+    with (
+        serving(command, shop, ports[0], {}),
+        serving(command, shop, ports[1], settings),
+        open_page() as page,
+    ):
+        page.goto(f"{closed_url}/health/live")
+        responses = page.evaluate(CALL, open_url)
+        page.goto(f"{open_url}/health/live")
+        with pytest.raises(Error, match="Failed to fetch"):
+            page.evaluate(CALL, closed_url)
+
+    assert [status for status, _ in responses] == [201, 422, 413, 404]
+    assert all(headers["x-request-id"] for _, headers in responses)
+    assert responses[0][1]["location"].startswith("/orders/")

@@ -22,6 +22,20 @@ from src.config import Settings
         ("DB_POOL_RECYCLE", "1.5"),
         ("DB_POOL_PRE_PING", "x"),
         ("HEALTH_TIMEOUT", "0"),
+        ("CORS_ORIGINS", "shop.example"),
+        ("CORS_ORIGINS", "https://shop.example/"),
+        ("CORS_ORIGINS", "https://shop.example/page"),
+        ("CORS_ORIGINS", "https://Shop.example"),
+        ("CORS_ORIGINS", "https://shop.example:443"),
+        ("CORS_ORIGINS", "http://shop.example:80"),
+        ("CORS_ORIGINS", "https://shop.example:port"),
+        ("CORS_ORIGINS", "https://me@shop.example"),
+        ("CORS_ORIGINS", "https://*.shop.example"),
+        ("CORS_ORIGINS", "https://shöp.example"),
+        ("CORS_ORIGINS", "https://"),
+        ("CORS_ORIGINS", "null"),
+        ("CORS_ORIGINS", "https://shop.example,*"),
+        ("CORS_ORIGINS", '["https://shop.example", "x"]'),
     ],
 )
 def test_malformed_value_error_has_one_line(
@@ -36,6 +50,24 @@ def test_malformed_value_error_has_one_line(
     assert message.startswith(f"{variable}: ")
     assert repr(value) in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", []),
+        ("*", ["*"]),
+        ("https://shop.example, http://[::1]:3000", ["https://shop.example", "http://[::1]:3000"]),
+        ('["http://xn--shp-sna.example:8080"]', ["http://xn--shp-sna.example:8080"]),
+        ("http://127.0.0.1:443,capacitor://localhost", None),
+    ],
+)
+def test_origins_are_read_as_browsers_send_them(
+    monkeypatch: pytest.MonkeyPatch, value: str, origins: list[str] | None
+) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", value)
+
+    assert Settings.load().cors_origins == (value.split(",") if origins is None else origins)
 
 
 def test_each_malformed_value_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:

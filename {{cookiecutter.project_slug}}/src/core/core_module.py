@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from nest.core import Module
 from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import State
+from starlette.middleware.cors import CORSMiddleware
 
 from .database import DatabaseProvider
 from .errors import install_error_handlers
@@ -57,6 +58,16 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
         seconds=settings.request_timeout,
         state=http_server.state,
     )
+    if settings.cors_origins:
+        # Outermost: browsers hide a response without these headers, errors included. Without
+        # credentials, no site can use a visitor's cookies.
+        http_server.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        )
 
 
 def install(http_server: FastAPI) -> None:

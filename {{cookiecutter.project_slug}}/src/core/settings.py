@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_origin
 
 from dotenv import load_dotenv
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BeforeValidator,
     Field,
@@ -31,6 +33,18 @@ from .logs import LogFormat
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 #: Seconds to wait.
 Timeout = Annotated[float, Field(gt=0, le=300)]
+#: A browser's form of an origin: lower case, and no port if it is the scheme's own.
+ORIGIN = re.compile(
+    r"(?!http://.*:80$|https://.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?"
+)
+
+
+def check_origins(origins: list[str]) -> list[str]:
+    """Reject an origin that no browser sends, because it would never match."""
+    if origins != ["*"] and not all(map(ORIGIN.fullmatch, origins)):
+        form = "such as https://shop.example or http://localhost:3000, or only *"
+        raise ValueError(f"each must be an origin in lower case without a path, {form}")
+    return origins
 
 
 class CoreSettings(BaseSettings):
@@ -55,6 +69,8 @@ class CoreSettings(BaseSettings):
 
     #: Seconds until the response must begin; the client gets 503 after that.
     request_timeout: float = Field(default=30, gt=0, le=3600)
+    #: Origins of the websites that may call the API from a browser, or only `*` for all.
+    cors_origins: Annotated[list[str], AfterValidator(check_origins)] = []
     #: Bytes of the largest body of a request; a larger one is rejected with 413.
     max_body_bytes: int = Field(default=1024 * 1024, ge=0)
 

@@ -1,4 +1,4 @@
-"""Request ids, limits and health checks."""
+"""Headers, limits and health checks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.problems import assert_problem
 @pytest.fixture
 async def limited() -> AsyncIterator[httpx.AsyncClient]:
     app: FastAPI = PyNestFactory.create(CoreModule).get_server()
-    limits = {"max_body_bytes": 10, "request_timeout": 0.5}
+    limits = {"max_body_bytes": 10, "request_timeout": 0.5, "cors_origins": ["*"]}
     setup_app(app, config, settings.model_copy(update=limits))
 
     @app.post("/sleeps/{seconds}")
@@ -30,10 +30,14 @@ async def limited() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_request_id_is_returned(limited: httpx.AsyncClient) -> None:
-    response = await limited.post("/sleeps/0", headers={"X-Request-ID": "abc-1"})
+async def test_errors_have_headers_for_browsers(limited: httpx.AsyncClient) -> None:
+    headers = {"Origin": "https://shop.example", "X-Request-ID": "abc-1"}
+    response = await limited.post("/sleeps/x", headers=headers)
 
-    assert (response.status_code, response.headers["X-Request-ID"]) == (200, "abc-1")
+    assert_problem(response, 422)
+    assert response.headers["X-Request-ID"] == "abc-1"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_requests_have_limits(limited: httpx.AsyncClient) -> None:
