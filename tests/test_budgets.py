@@ -14,7 +14,7 @@ import pytest
 from .conftest import Render
 
 #: Lines of code in `src/core`, by database.
-CORE_LINES = {"sqlite": 1141, "postgresql": 1308, "mysql": 1316}
+CORE_LINES = {"sqlite": 1143, "postgresql": 1310, "mysql": 1318}
 #: Lines of core's tests in a project.
 TEST_LINES = 450
 

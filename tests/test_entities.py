@@ -458,7 +458,7 @@ async def test_generated_module_uses_its_entity(client: httpx.AsyncClient) -> No
 
     assert response.status_code == 201, response.text
     ada = response.json()
-    assert ada == {"id": ada["id"], "name": "Ada", "email": "ada@example.com"}
+    assert ada == {"id": ada["id"], "name": "Ada", "email": "ada@example.com", "role": None}
     assert (await client.get(response.headers["Location"])).json() == ada
     assert (await client.get("/authors")).json()["items"] == [ada]
     changed = await client.patch(response.headers["Location"], json={"name": "Ada Lovelace"})
@@ -480,6 +480,18 @@ async def test_generated_module_reads_stored_text(client: httpx.AsyncClient, nam
     assert (await client.get(f"/authors/{author['id']}")).json() == author
     changed = await client.patch(f"/authors/{author['id']}", json={"email": "c@d"})
     assert changed.json() == author | {"email": "c@d"}
+
+
+async def test_generated_module_reads_removed_value(client: httpx.AsyncClient) -> None:
+    await run_sql("INSERT INTO authors (full_name, email, role) VALUES ('Ada', 'a@b', 'poet')")
+
+    [author] = (await client.get("/authors")).json()["items"]
+    assert author["role"] == "poet"
+    location = f"/authors/{author['id']}"
+    changed = await client.patch(location, json={"email": "c@d"})
+    assert changed.json() == author | {"email": "c@d"}
+    assert (await client.patch(location, json={"role": "poet"})).status_code == 422
+    assert (await client.patch(location, json={"role": "editor"})).json()["role"] == "editor"
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -543,7 +555,8 @@ def with_entities(combination: Combination, project: Path, tmp_path: Path) -> Pa
 
 def make_authors(folder: Path, project: Path) -> None:
     """Create a module with the scaffold, then rename a column and add a validator."""
-    command = "uv run python -m scaffold authors --fields 'name:str email:str:unique'"
+    fields = "name:str email:str:unique role:enum(writer,editor)?"
+    command = f"uv run python -m scaffold authors --fields '{fields}'"
     run(command, folder, UV_PROJECT_ENVIRONMENT=str(project / ".venv"), UV_OFFLINE="1")
     entity = folder / "src" / "authors" / "authors_entity.py"
     source = entity.read_text(encoding="utf-8").replace(*AUTHOR)

@@ -27,12 +27,16 @@ pytestmark = pytest.mark.matrix
 #: The maximum number of random modules in one project.
 MODULES = 10
 GIT = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-EVERY_TYPE = (
+OLD_TYPES = (
     "name:str:unique note:text size:int count:bigint:index ratio:float price:decimal open:bool "
     "day:date at:datetime:unique key:uuid:unique extra:json name2:str? note2:text? "
     "size2:int?:unique count2:bigint? ratio2:float? price2:decimal?:unique open2:bool? "
     "day2:date?:index at2:datetime? key2:uuid? extra2:json? example:ref(examples)?:unique "
     "other:ref(examples)"
+)
+EVERY_TYPE = (
+    f"{OLD_TYPES} state:enum(new, paid,in-transit):index state2:enum(one)? born:created "
+    "changed:updated changed2:updated:index"
 )
 
 #: The tests that compare a database with the entities, and run all migrations.
@@ -48,7 +52,7 @@ OLD_MODULES = {
     "orders": "name:str:unique",
     "invoices": "number:str:unique order_id:ref(orders)",
     "reports": "columns:json location:str? t:int tuple:int?",
-    "things": EVERY_TYPE,
+    "things": OLD_TYPES,
 }
 
 

@@ -192,6 +192,33 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "aa:ref(orders)"}, r"fields: ref\(orders\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(core)"}, r"fields: ref\(core\) needs a module"),
         ({"name": "orders", "fields": "aa:ref()"}, r"fields: ref\(\): '' is invalid"),
+        ({"name": "orders", "fields": "aa:enum"}, "fields: aa has 'enum', .*enum.new,paid"),
+        ({"name": "orders", "fields": "aa:enum()"}, "fields: aa has an invalid enum value ''"),
+        (
+            {"name": "orders", "fields": "aa:enum(new,Paid)"},
+            "fields: aa has an invalid enum value 'Paid': use up to 50 lower-case letters, digits",
+        ),
+        ({"name": "orders", "fields": "aa:enum(a b)"}, "fields: aa has an invalid .* 'a b'"),
+        ({"name": "orders", "fields": "aa:enum(a:b)"}, "fields: aa has an invalid .* 'a:b'"),
+        ({"name": "orders", "fields": "aa:enum(2xl)"}, "fields: aa has an invalid .* '2xl'"),
+        ({"name": "orders", "fields": f"aa:enum({'a' * 51})"}, "fields: aa has an invalid enum"),
+        ({"name": "orders", "fields": "aa:enum(a-b,a_b)"}, "fields: aa has an enum value twice"),
+        (
+            {"name": "orders", "fields": f"aa:enum({','.join(f'a{n}' for n in range(101))})"},
+            "fields: aa has 101 enum values, but the limit is 100",
+        ),
+        ({"name": "orders", "fields": "aa:enum(a"}, r"fields: 'aa:enum\(a' has an unpaired paren"),
+        ({"name": "orders", "fields": "aa:enum(a):unique"}, "fields: aa cannot be unique"),
+        ({"name": "orders", "fields": "create:enum(a)"}, "fields: .* an enum OrderCreate, which"),
+        ({"name": "shorts", "fields": "text:enum(a)"}, "fields: .* an enum ShortText, which"),
+        ({"name": "values", "fields": "error:enum(a)"}, "fields: .* an enum ValueError, which Py"),
+        (
+            {"name": "exams", "singular": "exam", "fields": "ple:enum(a) aa:enum(b)"},
+            "fields: ple would name an enum ExamPle, but src/odd.py",
+        ),
+        ({"name": "orders", "fields": "aa:created bb:updated"}, "fields: the app sets aa and bb"),
+        ({"name": "orders", "fields": "aa:created? bb:int"}, "fields: aa cannot be nullable"),
+        ({"name": "orders", "fields": "aa:updated:unique"}, "fields: aa cannot be unique"),
         (
             {"name": "orders", "fields": "aa:str:ref(examples)"},
             "fields: aa is a ref, which can only",
@@ -202,6 +229,7 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
 def test_invalid_arguments_are_rejected(
     scaffold: ModuleType, make: Make, project: Path, given: dict[str, str], message: str
 ) -> None:
+    (project / "src" / "odd.py").write_text("class ExamPle: ...\n")
     before = contents(project)
 
     with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
@@ -525,7 +553,8 @@ NAMES = st.one_of(
     ).map(lambda word: f"{word}s"),
 )
 KINDS = st.from_regex(
-    r"str|text|int|bigint|float|decimal|bool|date|datetime|uuid|json|ref\((examples|x)\)",
+    r"str|text|int|bigint|float|decimal|bool|date|datetime|uuid|json|created|updated"
+    r"|ref\((examples|x)\)|enum\((a|new,paid|in-transit, b2, new|new,new|[A-Z])\)",
     fullmatch=True,
 )
 
@@ -537,7 +566,7 @@ def fields_of(kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.one_of(
             st.text("abcdeorstuvxyz0123_", min_size=1, max_size=10),
             st.from_regex(
-                r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number",
+                r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number|create",
                 fullmatch=True,
             ),
         ),

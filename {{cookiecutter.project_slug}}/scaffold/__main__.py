@@ -74,8 +74,12 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
         OSError: a file can't be written; nothing was changed.
     """
     project.check(names)
-    columns = parse_fields(fields, project.find_reference)
-    columns = columns or parse_fields(DEFAULT_FIELDS, project.find_reference)
+    parsed = (
+        parse_fields(each, project.find_reference, names.singular_class)
+        for each in (fields, DEFAULT_FIELDS)
+    )
+    columns = next(filter(None, parsed))
+    project.check_enums(columns)
     context = make_context(names, columns, project.head)
     # Render inside the project, so that ruff finds the project's settings.
     with tempfile.TemporaryDirectory(prefix=".scaffold-", dir=project.root) as folder:
@@ -156,11 +160,18 @@ def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
         raise RejectedError(f"{TEMPLATE.as_posix()} has an error: {reason}; fix it") from None
     names = context["cookiecutter"]
     for path, source in sources.items():
-        if list(names_of(source)).count(names["singular_class"]) > 1:
+        found = list(names_of(source))
+        if found.count(names["singular_class"]) > 1:
             raise RejectedError(
                 f"singular: {names['singular']!r} would name a class {names['singular_class']}, "
                 f"which {path.name} imports; choose another, such as 'my_{names['singular']}'"
             )
+        for field in names["fields"]:
+            if field.enum and found.count(field.enum.name) > 1:
+                raise RejectedError(
+                    f"fields: {field.name} would name an enum {field.enum.name}, which {path.name} "
+                    "already has; choose another name"
+                )
     # The template imports everything that any field may need. Ruff removes unused imports.
     ruff("check", "--fix", "--select", "F401,I", written)
     ruff("format", written)

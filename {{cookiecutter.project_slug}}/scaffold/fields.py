@@ -1,5 +1,6 @@
 """The fields of a module, and the code for each type in entities, migrations, models and tests."""
 
+import builtins
 import keyword
 import re
 from collections.abc import Callable
@@ -7,7 +8,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from .names import RejectedError
+from .names import SCHEMAS, RejectedError, camel_case
+
+#: The maximum number of values of an enum.
+MAX_VALUES = 100
+#: The maximum length of such a value. The column has this length, so later values fit too.
+MAX_VALUE = 50
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,12 @@ class Type:
     invalid: tuple[str, ...]
     can_be_unique: bool = True
     can_have_index: bool = True
+    #: The app sets the field, so only the output model has it.
+    set_by_app: bool = False
+    #: Each update sets it again.
+    set_by_update: bool = False
+    #: In the output model, if that differs from the input models.
+    output: str = ""
 
 
 TYPES = {
@@ -124,17 +136,38 @@ TYPES = {
         can_be_unique=False,
         can_have_index=False,
     ),
+    "created": Type(
+        python="dt.datetime",
+        column="DateTime, default=utc_now",
+        migration="sa.DateTime(timezone=True)",
+        model="DateTime",
+        sample="",
+        invalid=('"2026-02-28T12:00:00Z"',),
+        can_be_unique=False,
+        set_by_app=True,
+    ),
+    "updated": Type(
+        python="dt.datetime",
+        column="DateTime, default=utc_now, onupdate=utc_now",
+        migration="sa.DateTime(timezone=True)",
+        model="DateTime",
+        sample="",
+        invalid=('"2026-02-28T12:00:00Z"',),
+        can_be_unique=False,
+        set_by_app=True,
+        set_by_update=True,
+    ),
 }
 
 #: Names that ruff rejects, or that clash with types or with attributes of entities, models or rows.
 TAKEN = {
     *("bool", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry", "self"),
-    *("str", "t", "tuple", "type_annotation_map", *dir(BaseModel)),
+    *("str", "t", "tuple", "type_annotation_map", "utc_now", *dir(BaseModel)),
 }
 #: The types, for help texts and messages.
 KNOWN = (
-    f"{', '.join(TYPES)}; add ? to make a field nullable; the flags are unique and index; "
-    "ref(module) is a foreign key"
+    f"{', '.join(TYPES)} and enum(new,paid); add ? to make a field nullable; the flags are unique "
+    "and index; ref(module) is a foreign key"
 )
 #: The type of a foreign key, by the type of the primary key that it refers to.
 KEYS = {
@@ -180,6 +213,34 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Enum:
+    """The values of an `enum(new,paid)`, and the class in the models that lists them."""
+
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def members(self) -> dict[str, str]:
+        """The value of each member: `{"IN_TRANSIT": "in-transit"}`."""
+        return {value.replace("-", "_").upper(): value for value in self.values}
+
+    @property
+    def type(self) -> Type:
+        """The code for a field with these values."""
+        return Type(
+            python="str",
+            column=f"String({MAX_VALUE})",
+            migration=f"sa.String(length={MAX_VALUE})",
+            model=self.name,
+            sample=f"{list(self.values)}[number % {len(self.values)}]",
+            invalid=("1", '""', '"UNKNOWN"'),
+            can_be_unique=False,
+            # The database may still have a value that was removed from the enum.
+            output=f"{self.name} | str",
+        )
+
+
+@dataclass(frozen=True)
 class Field:
     """A column of the table, and a field of the models."""
 
@@ -189,6 +250,7 @@ class Field:
     unique: bool = False
     index: bool = False
     reference: Reference | None = None
+    enum: Enum | None = None
 
     @property
     def python(self) -> str:
@@ -206,8 +268,14 @@ class Field:
 
     @property
     def model(self) -> str:
-        """The type in the models."""
+        """The type in the input models."""
         return f"{self.type.model} | None" if self.nullable else self.type.model
+
+    @property
+    def output(self) -> str:
+        """The type in the output model."""
+        output = self.type.output or self.type.model
+        return f"{output} | None" if self.nullable else output
 
     @property
     def sample(self) -> str:
@@ -215,53 +283,64 @@ class Field:
         return self.type.sample.replace("{name}", self.name)
 
     @property
+    def varies(self) -> bool:
+        """Whether there are two valid values."""
+        return not self.enum or len(self.enum.values) > 1
+
+    @property
     def invalid(self) -> tuple[str, ...]:
         """Expressions for invalid values."""
         return self.type.invalid if self.nullable else ("None", *self.type.invalid)
 
 
-def parse_fields(text: str, find_reference: Callable[[str], Reference]) -> list[Field]:
+def parse_fields(
+    text: str, find_reference: Callable[[str], Reference], model: str = ""
+) -> list[Field]:
     """Parse fields such as `number:str:unique customer_id:ref(customers) note:text?`.
 
     Args:
         text: the fields, separated by spaces or commas.
         find_reference: finds the module of a `ref`, or raises a RejectedError.
+        model: the name of the model, which begins the names of enums.
 
     Raises:
         RejectedError: a field is invalid.
     """
-    fields = [parse_field(each, find_reference) for each in re.split(r"[\s,]+", text) if each]
+    # A group in parentheses may contain commas and spaces.
+    parts = re.findall(r"(?:\([^()]*\)|[^\s,])+", text)
+    fields = [parse_field(each, find_reference, model) for each in parts]
     names = [field.name for field in fields]
     for name in names:
         if names.count(name) > 1:
             raise RejectedError(f"fields: {name!r} is given twice; remove one of them")
+    if fields and all(field.type.set_by_app for field in fields):
+        raise RejectedError(
+            f"fields: the app sets {' and '.join(names)}; add a field that clients set, such as "
+            "name:str"
+        )
     return fields
 
 
-def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
+def parse_field(text: str, find_reference: Callable[[str], Reference], model: str) -> Field:
     """Parse a field such as `placed_at:datetime?:index`. See `parse_fields`."""
-    name, *parts = text.split(":")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if text.count("(") != text.count(")"):
         raise RejectedError(
-            f"fields: invalid name {name!r}: use lower-case letters, digits and '_', starting with "
-            "a letter, such as 'placed_at'"
+            f"fields: {text!r} has an unpaired parenthesis; write enum(new,paid) or ref(orders)"
         )
-    if (
-        keyword.iskeyword(name)
-        or name in TAKEN
-        or name.startswith(("model_dump", "model_validate"))
-    ):
-        raise RejectedError(
-            f"fields: {name!r} already has a meaning in Python or in a model; choose another name"
-        )
-    field_type = reference = None
+    name, *parts = re.split(r":(?![^(]*\))", text)
+    check_name(name)
     flags = [part for part in parts if part in {"unique", "index"}]
     nullable = any(part.endswith("?") for part in parts)
+    field_type = reference = enum = None
     for part in parts:
         word = part.removesuffix("?")
         referred = re.fullmatch(r"ref\((.*)\)", word)
+        listed = re.fullmatch(r"enum\((.*)\)", word, re.DOTALL)
         if referred and reference is None:
             reference = find_reference(referred[1])
+        elif listed and field_type is None:
+            enum = parse_enum(name, listed[1], model)
+            field_type = enum.type
         elif word in TYPES and field_type is None:
             field_type = TYPES[word]
         elif part not in flags:
@@ -275,12 +354,79 @@ def parse_field(text: str, find_reference: Callable[[str], Reference]) -> Field:
     if reference or field_type is None:
         problem = "is a ref, which can only be an int" if reference else "has no type"
         raise RejectedError(f"fields: {name} {problem}; the types are {KNOWN}")
-    if ("unique" in flags and not field_type.can_be_unique) or (
-        "index" in flags and not field_type.can_have_index
+    check_flags(name, field_type, [*flags, *["nullable"] * nullable])
+    unique = "unique" in flags
+    index = ("index" in flags or field_type == TYPES["created"]) and not unique
+    return Field(name, field_type, nullable, unique, index, enum=enum)
+
+
+def check_flags(name: str, field_type: Type, flags: list[str]) -> None:
+    """Check that a type can have the flags.
+
+    Raises:
+        RejectedError: it can't.
+    """
+    allowed = {
+        "unique": field_type.can_be_unique,
+        "index": field_type.can_have_index,
+        "nullable": not field_type.set_by_app,
+    }
+    if impossible := [flag for flag in flags if not allowed[flag]]:
+        raise RejectedError(
+            f"fields: {name} cannot be {' and '.join(impossible)}, because of its type; remove "
+            "that, or use another type, such as str"
+        )
+
+
+def check_name(name: str) -> None:
+    """Check the name of a field.
+
+    Raises:
+        RejectedError: it is invalid or taken.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise RejectedError(
+            f"fields: invalid name {name!r}: use lower-case letters, digits and '_', starting with "
+            "a letter, such as 'placed_at'"
+        )
+    if (
+        keyword.iskeyword(name)
+        or name in TAKEN
+        or name.startswith(("model_dump", "model_validate"))
     ):
         raise RejectedError(
-            f"fields: {name} cannot be {' and '.join(flags)}: not every database supports that for "
-            "its type; remove the flag, or use another type, such as str"
+            f"fields: {name!r} already has a meaning in Python or in a model; choose another name"
         )
-    unique = "unique" in flags
-    return Field(name, field_type, nullable, unique, "index" in flags and not unique)
+
+
+def parse_enum(field: str, text: str, model: str) -> Enum:
+    """Parse the values of an enum, such as `new,paid`.
+
+    Raises:
+        RejectedError: a value is invalid or repeated, or the class of the enum would have the name
+            of another class.
+    """
+    values = tuple(value.strip() for value in text.split(","))
+    if len(values) > MAX_VALUES:
+        raise RejectedError(
+            f"fields: {field} has {len(values)} enum values, but the limit is {MAX_VALUES}; use a "
+            "module and a ref"
+        )
+    for value in values:
+        if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", value) or len(value) > MAX_VALUE:
+            raise RejectedError(
+                f"fields: {field} has an invalid enum value {value!r}: use up to {MAX_VALUE} "
+                "lower-case letters, digits, '-' and '_', starting with a letter"
+            )
+    enum = Enum(f"{model}{camel_case(field)}", values)
+    if len(enum.members) < len(values):
+        raise RejectedError(
+            f"fields: {field} has an enum value twice, or two that differ only in '-' and '_'; "
+            "remove one of them"
+        )
+    if hasattr(builtins, enum.name) or enum.name in SCHEMAS:
+        raise RejectedError(
+            f"fields: {field} would name an enum {enum.name}, which Python or the OpenAPI schema "
+            "already has; choose another name"
+        )
+    return enum

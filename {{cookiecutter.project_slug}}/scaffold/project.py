@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeGuard
 
-from .fields import KEYS, Reference
+from .fields import KEYS, Field, Reference
 from .names import Names, RejectedError, snake_case
 
 ROUTES = {"Delete", "Get", "Head", "Options", "Patch", "Post", "Put"}
@@ -94,6 +94,21 @@ class Project:
                     f"singular: {self.shown(path)} already has a class {names.singular_class}; "
                     f"choose another, such as 'my_{names.singular}'"
                 )
+
+    def check_enums(self, fields: list[Field]) -> None:
+        """Check that no other module has classes with the names of these fields' enums.
+
+        Raises:
+            RejectedError: another module has such a class.
+        """
+        enums = {field.enum.name: field.name for field in fields if field.enum}
+        for path, source in self.sources.items():
+            for node in source.body:
+                if isinstance(node, ast.ClassDef) and node.name in enums:
+                    raise RejectedError(
+                        f"fields: {enums[node.name]} would name an enum {node.name}, but "
+                        f"{self.shown(path)} already has such a class; choose another name"
+                    )
 
     def tables(self) -> Iterator[tuple[Path, str]]:
         """Yield the tables of the entities, and those that migrations create and don't drop."""

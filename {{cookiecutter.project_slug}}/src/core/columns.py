@@ -25,6 +25,11 @@ MYSQL = ("mysql", "mariadb")
 Id64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+def utc_now() -> dt.datetime:
+    """Return the current time in UTC, as a `default` or `onupdate` of a `DateTime` column."""
+    return dt.datetime.now(dt.UTC)
+
+
 class DateTime(sa.TypeDecorator[dt.datetime]):
     """A timestamp with microseconds. Accepts any time zone and returns UTC."""
 

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.core.columns import JSON, DateTime, Id64, Numeric, Uuid
+from src.core.columns import JSON, DateTime, Id64, Numeric, Uuid, utc_now
 from src.core.database import Base
 
 

@@ -1,3 +1,6 @@
+[% set inputs = cookiecutter.fields | rejectattr("type.set_by_app") | list %]
+from enum import StrEnum
+
 from src.core.models import (
     OMITTED,
     BigInteger,
@@ -19,14 +22,22 @@ from src.core.models import (
 )
 
 
+[% for enum in cookiecutter.fields | selectattr("enum") | map(attribute="enum") %]
+class [[ enum.name ]](StrEnum):
+[% for name, value in enum.members.items() %]
+    [[ name ]] = "[[ value ]]"
+[% endfor %]
+
+
+[% endfor %]
 class [[ cookiecutter.singular_class ]]Create(InputModel):
-[% for field in cookiecutter.fields %]
+[% for field in inputs %]
     [[ field.name ]]: [[ field.model ]][[ " = None" if field.nullable ]]
 [% endfor %]
 
 
 class [[ cookiecutter.singular_class ]]Update(InputModel):
-[% for field in cookiecutter.fields %]
+[% for field in inputs %]
     [[ field.name ]]: [[ field.model ]] = OMITTED
 [% endfor %]
 
@@ -34,5 +45,5 @@ class [[ cookiecutter.singular_class ]]Update(InputModel):
 class [[ cookiecutter.singular_class ]](OutputModel):
     id: Id64
 [% for field in cookiecutter.fields %]
-    [[ field.name ]]: [[ field.model ]]
+    [[ field.name ]]: [[ field.output ]]
 [% endfor %]

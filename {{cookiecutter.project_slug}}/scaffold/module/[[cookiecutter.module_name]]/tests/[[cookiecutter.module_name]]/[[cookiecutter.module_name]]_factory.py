@@ -1,8 +1,9 @@
 [% set one = cookiecutter.singular %]
-[% set references = cookiecutter.fields | selectattr("reference") | list %]
+[% set inputs = cookiecutter.fields | rejectattr("type.set_by_app") | list %]
+[% set references = inputs | selectattr("reference") | list %]
 """Test data for this module, and for modules that refer to it."""
 
-[% if references | length < cookiecutter.fields | length %]
+[% if references | length < inputs | length %]
 from itertools import count
 [% endif %]
 from typing import Any
@@ -13,18 +14,18 @@ import httpx
 from tests.[[ each.module ]].[[ each.module ]]_factory import [[ each.factory ]]
 [% endfor %]
 
-[% if references | length < cookiecutter.fields | length %]
+[% if references | length < inputs | length %]
 NUMBERS = count(1)
 
 
 [% endif %]
 async def new_[[ one ]]([[ "client" if references else "_" ]]: httpx.AsyncClient) -> dict[str, Any]:
     """Return a valid body with unique values."""
-[% if references | length < cookiecutter.fields | length %]
+[% if references | length < inputs | length %]
     number = next(NUMBERS)
 [% endif %]
     return {
-[% for field in cookiecutter.fields %]
+[% for field in inputs %]
 [% if field.reference %]
         "[[ field.name ]]": (await [[ field.reference.factory ]](client))["id"],
 [% else %]

@@ -1,12 +1,18 @@
 [% set one, many, route = cookiecutter.singular, cookiecutter.many, cookiecutter.route %]
 [% set fields = cookiecutter.fields %]
+[% set inputs = fields | rejectattr("type.set_by_app") | list %]
+[% set automatic = fields | selectattr("type.set_by_app") | list %]
+[% set updated = automatic | selectattr("type.set_by_update") | list %]
 [% set unique = fields | selectattr("unique") | list %]
 [% set references = fields | selectattr("reference") | list %]
 [% set nullable = fields | selectattr("nullable") | list %]
-[% set texts = fields | selectattr("type.python", "equalto", "str") | list %]
+[% set texts = fields | selectattr("type.python", "equalto", "str") | rejectattr("enum") | list %]
 [% set unique_texts = texts | selectattr("unique") | list %]
-[% set required = fields | rejectattr("nullable") | list %]
+[% set required = inputs | rejectattr("nullable") | list %]
+[# An expected body gets these fields from the response, because an update sets them. #]
+[% set set_now %][% for field in updated %] | {"[[ field.name ]]": response.json()["[[ field.name ]]"]}[% endfor %][% endset %]
 import asyncio
+import datetime as dt
 from typing import Any
 
 import httpx
@@ -67,6 +73,17 @@ async def test_add_accepts_missing_nullable_fields(client: httpx.AsyncClient) ->
 
     assert response.status_code == 201
     assert response.json() == response.json() | body | nothing
+[% endif %]
+[% if automatic %]
+
+
+async def test_add_sets_timestamps(client: httpx.AsyncClient) -> None:
+    before = dt.datetime.now(dt.UTC)
+    added = await add_[[ one ]](client)
+    after = dt.datetime.now(dt.UTC)
+
+    for field in ([[ automatic | map(attribute="name") | map("tojson") | join(", ") ]],):
+        assert before <= dt.datetime.fromisoformat(added[field]) <= after
 [% endif %]
 [% if required %]
 
@@ -215,11 +232,11 @@ async def test_update(client: httpx.AsyncClient) -> None:
     response = await client.patch(f"/[[ route ]]/{added['id']}", json=changes)
 
     assert response.status_code == 200
-    assert response.json() == added | changes
+    assert response.json() == added | changes[[ set_now ]]
     assert (await client.get(f"/[[ route ]]/{added['id']}")).json() == response.json()
 
 
-@pytest.mark.parametrize("field", [ [[ fields | map(attribute="name") | map("tojson") | join(", ") ]] ])
+@pytest.mark.parametrize("field", [ [[ inputs | map(attribute="name") | map("tojson") | join(", ") ]] ])
 async def test_update_keeps_missing_fields(client: httpx.AsyncClient, field: str) -> None:
     added = await add_[[ one ]](client)
     body = await new_[[ one ]](client)
@@ -228,7 +245,21 @@ async def test_update_keeps_missing_fields(client: httpx.AsyncClient, field: str
         response = await client.patch(f"/[[ route ]]/{added['id']}", json=changes)
 
         assert response.status_code == 200
-        assert response.json() == added | changes
+        assert response.json() == added | changes[[ set_now ]]
+[% if updated and inputs | selectattr("varies") | list %]
+
+
+async def test_update_sets_timestamps(client: httpx.AsyncClient) -> None:
+    added = await add_[[ one ]](client)
+    path = f"/[[ route ]]/{added['id']}"
+
+    assert (await client.patch(path, json={})).json() == added
+    await asyncio.sleep(0.02)  # the clock of Windows ticks every 16 ms
+    changed = (await client.patch(path, json=await new_[[ one ]](client))).json()
+
+    for field in ([[ updated | map(attribute="name") | map("tojson") | join(", ") ]],):
+        assert dt.datetime.fromisoformat(changed[field]) > dt.datetime.fromisoformat(added[field])
+[% endif %]
 [% if nullable %]
 
 
@@ -238,7 +269,7 @@ async def test_update_accepts_null(client: httpx.AsyncClient, field: str) -> Non
 
     response = await client.patch(f"/[[ route ]]/{added['id']}", json={field: None})
 
-    assert response.json() == added | {field: None}
+    assert response.json() == added | {field: None}[[ set_now ]]
     assert (await client.get(f"/[[ route ]]/{added['id']}")).json() == response.json()
 [% endif %]
 
