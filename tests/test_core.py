@@ -1,4 +1,4 @@
-"""Run the template's tests of core in every combination, on its database.
+"""Run the template's tests of core on every database.
 
 A project has its own tests of core: the contract that its owner relies on. The other tests are in
 `tests/core/`. They are copied into a rendered project and run there.
@@ -15,10 +15,13 @@ import pytest
 from tools.template import TEMPLATE, run
 
 from .conftest import RunOwnTests
+from .helpers.projects import OTHERS
+from .helpers.serving import on
 
 pytestmark = pytest.mark.matrix
 
 
+@on(*OTHERS)
 def test_core_passes_its_template_tests(
     project: Path, settings: dict[str, str], tmp_path: Path, run_own_tests: RunOwnTests
 ) -> None:

@@ -14,8 +14,8 @@ import pytest
 from tools.template import run
 
 from .conftest import RunOwnTests
-from .helpers.projects import Combination
-from .helpers.serving import legs
+from .helpers.projects import SOME, Combination
+from .helpers.serving import on
 
 pytestmark = pytest.mark.matrix
 
@@ -568,19 +568,7 @@ def make_authors(folder: Path, project: Path) -> None:
     (folder / "tests" / "authors" / "test_stored.py").write_text(GENERATED_TESTS)
 
 
-#: One leg for each database, and both styles. The combination of the two doesn't matter here.
-@pytest.mark.parametrize(
-    "combination",
-    legs(
-        [
-            Combination("sqlite", "controller"),
-            Combination("postgresql", "service"),
-            Combination("mysql", "controller"),
-        ]
-    ),
-    indirect=True,
-    scope="session",
-)
+@on(*SOME)
 def test_entities_work_as_sqlalchemy_documents(
     with_entities: Path, variables: dict[str, str], run_own_tests: RunOwnTests
 ) -> None:

@@ -281,7 +281,7 @@ def check_slow_calls(client: httpx.Client) -> None:
         assert client.post("/products/restock").status_code == 202
         assert not any(call.done() for call in calls)
         responses = [call.result() for call in calls]
-    assert 2 <= time.monotonic() - start < 5
+    assert 2 <= time.monotonic() - start < 20
     assert {response.status_code for response in responses} == {503}
     assert {response.headers["Retry-After"] for response in responses} == {"5"}
 

@@ -21,8 +21,8 @@ from tools import servers
 from tools.template import TEMPLATE, files, run
 
 from .conftest import Commands, Render, RunOwnTests
-from .helpers.projects import COMBINATIONS, Combination
-from .helpers.serving import find_server, free_port, legs, required, serving
+from .helpers.projects import COMBINATIONS, OTHERS, SOME, Combination
+from .helpers.serving import find_server, free_port, legs, on, required, serving
 
 pytestmark = pytest.mark.matrix
 
@@ -257,12 +257,7 @@ def test_own_tests_leave_named_database_alone(
             path.unlink()
 
 
-@pytest.mark.parametrize(
-    "combination",
-    legs([each for each in COMBINATIONS if each.database != "sqlite"]),
-    indirect=True,
-    scope="session",
-)
+@on(*SERVERS)
 def test_own_tests_report_a_missing_server(combination: Combination, project: Path) -> None:
     prefix = combination.database.upper()
     nowhere = {f"{prefix}_HOST": "localhost", f"{prefix}_PORT": str(free_port())}
@@ -276,6 +271,7 @@ def test_own_tests_report_a_missing_server(combination: Combination, project: Pa
     )
 
 
+@on(*OTHERS)
 @pytest.mark.runs_commands("README.md", "Start", "Configuration")
 @pytest.mark.runs_commands("docs/configuration.md", "Configuration")
 @pytest.mark.runs_commands("docs/deployment.md", "With uvicorn")
@@ -307,12 +303,7 @@ def test_readme_commands_serve(
     (project / ".env").unlink()
 
 
-@pytest.mark.parametrize(
-    "combination",
-    legs([each for each in COMBINATIONS if str(each) in SERVERS]),
-    indirect=True,
-    scope="session",
-)
+@on(*SERVERS)
 @pytest.mark.runs_commands("docs/database.md", "Use another server")
 def test_database_commands_create_it(
     combination: Combination,
@@ -352,6 +343,7 @@ def install(combination: Combination, project: Path, commands: Commands) -> str:
     return install
 
 
+@on(*SOME)
 @pytest.mark.runs_commands("docs/deployment.md", "With pip alone")
 def test_pinned_project_serves_and_keeps_data(
     combination: Combination,
@@ -367,13 +359,24 @@ def test_pinned_project_serves_and_keeps_data(
     settings["PIP_NO_COMPILE"] = "1"
 
     with serving(install, folder, port, settings) as client:
-        use(client)
+        assert client.get("/health/ready").json() == {"status": "ok"}
+        assert client.post("/examples", json={"name": "Ada"}).status_code == 201
     with serving(".venv/bin/uvicorn app:app", folder, port, settings) as client:
         assert client.get("/examples").json() == {"items": [{"id": 1, "name": "Ada"}], "next": None}
 
 
+def test_every_combination_responds_equally(
+    combination: Combination, project: Path, settings: dict[str, str], database: str
+) -> None:
+    """Send each route a valid and an invalid request."""
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
+
+    with serving("uv run python main.py", project, free_port(), settings) as client:
+        use(client)
+
+
 def use(client: httpx.Client) -> None:
-    """Send each route a valid and an invalid request; leave one example named Ada."""
     assert client.get("/docs").status_code == 200
     assert client.get("/health/ready").json() == {"status": "ok"}
     assert client.get("/openapi.json").json()["info"]["title"] == "My App"
@@ -406,6 +409,7 @@ def use(client: httpx.Client) -> None:
     assert client.delete(other).status_code == 404
 
 
+@on(*SOME)
 @pytest.mark.parametrize("entry", ["uvicorn app:app", "uvicorn src.app_module:http_server"])
 def test_malformed_setting_is_one_line(combination: Combination, project: Path, entry: str) -> None:
     variable, value = ("DB_POOL_SIZE", "lots")

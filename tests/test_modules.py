@@ -18,8 +18,8 @@ from tools.template import TEMPLATE, git, render, run
 
 from .conftest import Commands
 from .helpers.docs import find_section
-from .helpers.projects import COMBINATIONS, Combination
-from .helpers.serving import free_port, legs, serving
+from .helpers.projects import COMBINATIONS, OTHERS, SOME, Combination
+from .helpers.serving import free_port, legs, on, serving
 from .test_scaffold import KINDS, NAMES, fields_of
 
 pytestmark = pytest.mark.matrix
@@ -45,8 +45,6 @@ MIGRATIONS = "core/test_migrations.py"
 #: One leg for each style, on the databases with the most types. SQLite's types are covered by
 #: `test_any_module_passes_its_tests`.
 THOROUGH = {Combination("postgresql", "controller"), Combination("mysql", "service")}
-#: One combination for each database, and both session styles.
-ONE_OF_EACH = {"sqlite-controller", "postgresql-service", "mysql-controller"}
 #: Modules of an old project, in the order of their creation.
 OLD_MODULES = {
     "orders": "name:str:unique",
@@ -56,6 +54,7 @@ OLD_MODULES = {
 }
 
 
+@on(*OTHERS)
 @pytest.mark.runs_commands("docs/modules.md", "Make a module", "Undo a new module")
 def test_generated_modules_pass_all_checks(
     combination: Combination,
@@ -242,12 +241,7 @@ def first_release(template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-@pytest.mark.parametrize(
-    "combination",
-    legs([each for each in COMBINATIONS if str(each) in ONE_OF_EACH]),
-    indirect=True,
-    scope="session",
-)
+@on(*SOME)
 def test_modules_of_first_release_still_work(
     combination: Combination,
     project: Path,

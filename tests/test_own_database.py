@@ -10,11 +10,13 @@ import pytest
 from tools import servers
 from tools.template import run
 
-from .helpers.projects import Combination
+from .helpers.projects import SOME, Combination
+from .helpers.serving import on
 
 pytestmark = pytest.mark.matrix
 
 
+@on(*SOME)
 def test_own_tests_reject_a_hardcoded_database(
     combination: Combination, project: Path, settings: dict[str, str], tmp_path: Path
 ) -> None:

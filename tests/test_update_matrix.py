@@ -54,42 +54,47 @@ EDITS: list[Change] = [
 ]
 
 
-def choose_legs(versions: list[str]) -> list[tuple[str, Combination]]:
-    """Select the projects to update: all combinations of the newest versions, one of each older.
+def choose_legs(versions: list[str], newest: str) -> list[tuple[str, Combination]]:
+    """Select the projects to update: all combinations of one version, one of each other.
 
     Args:
-        versions: the released versions, oldest first. `HEAD` is the current template.
+        versions: the released versions, oldest first, and `HEAD`, the current template.
+        newest: the version with all combinations.
     """
-    newest = [*versions[-2:], "HEAD"]
-    turns = zip(versions[:-2], cycle(COMBINATIONS), strict=False)
-    return [*turns, *product(newest, COMBINATIONS)]
+    turns = zip([each for each in versions if each != newest], cycle(COMBINATIONS), strict=False)
+    return [*turns, *product([newest], COMBINATIONS)]
 
 
-#: The legs of one combination run in one process.
-each_leg = pytest.mark.parametrize(
-    ("version", "combination"),
-    [
-        pytest.param(
-            version, each, id=f"{each}-{version}", marks=pytest.mark.xdist_group(str(each))
-        )
-        for version, each in choose_legs(list(releases(TEMPLATE)))
-    ],
-    indirect=["combination"],
-)
+def parametrize_legs(newest: str) -> pytest.MarkDecorator:
+    """Run a test on the chosen projects. The legs of one combination run in one process."""
+    return pytest.mark.parametrize(
+        ("version", "combination"),
+        [
+            pytest.param(
+                version, each, id=f"{each}-{version}", marks=pytest.mark.xdist_group(str(each))
+            )
+            for version, each in choose_legs([*releases(TEMPLATE), "HEAD"], newest)
+        ],
+        indirect=["combination"],
+    )
+
+
+#: These projects pass the current template on their way to the next version.
+each_leg = parametrize_legs(list(releases(TEMPLATE))[-1])
 
 
 def test_each_further_release_adds_one_leg() -> None:
-    versions = [f"0.{number}.0" for number in range(1, 21)]
+    versions = [*(f"0.{number}.0" for number in range(1, 21)), "HEAD"]
 
-    legs = choose_legs(versions)
+    for newest in ("0.20.0", "HEAD"):
+        legs = choose_legs(versions, newest)
 
-    assert len(legs) == 18 + 3 * 6
-    for version in ["0.19.0", "0.20.0", "HEAD"]:
-        assert [each for name, each in legs if name == version] == COMBINATIONS
-    older = [each for name, each in legs if name in versions[:-2]]
-    # Combinations take turns, so any six consecutive older versions cover all of them.
-    assert all(set(older[i : i + 6]) == set(COMBINATIONS) for i in range(13))
-    assert {name for name, _ in choose_legs(["0.1.0"])} == {"0.1.0", "HEAD"}
+        assert len(legs) == 20 + 6
+        assert {name for name, _ in legs} == {*versions}
+        assert [each for name, each in legs if name == newest] == COMBINATIONS
+        others = [each for name, each in legs if name != newest]
+        # Combinations take turns, so any six consecutive versions cover all of them.
+        assert all(set(others[i : i + 6]) == set(COMBINATIONS) for i in range(15))
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def test_update_of_any_version_equals_fresh_project(
     follow(start(render(version), tmp_path / "my-app"), render, version, history.show)
 
 
-@each_leg
+@parametrize_legs("HEAD")
 def test_option_changes_and_changes_back(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:

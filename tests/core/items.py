@@ -1,5 +1,7 @@
 """A module for the tests of core, so that they don't depend on the app's modules."""
 
+import asyncio
+
 from nest.core import Controller, Delete, Depends, Get, Injectable, Module, Post, PyNestFactory
 from nest.core.decorators.database import async_db_request_handler
 from sqlalchemy import ForeignKey, MetaData, String, select
@@ -86,3 +88,9 @@ class ItemsModule:
 
 http_server = PyNestFactory.create(ItemsModule, lifespan=lifespan).get_server()
 install(http_server)
+
+
+async def settle() -> None:
+    """Let all tasks go on until they are done or wait for I/O, a timer or an event."""
+    for _ in range(1000):
+        await asyncio.sleep(0)

@@ -16,7 +16,7 @@ from src.core.http.database_errors import is_unavailable
 DB_TYPE = config.engine.dialect.name
 
 pytestmark = pytest.mark.usefixtures("app")
-SLEEP = {"postgresql": "SELECT pg_sleep(10)", "mysql": "SELECT SLEEP(10)"}[DB_TYPE]
+SLEEP = {"postgresql": "SELECT pg_sleep(60)", "mysql": "SELECT SLEEP(60)"}[DB_TYPE]
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ async def test_statement_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> No
             start = time.monotonic()
             with pytest.raises(DBAPIError) as caught:
                 await run
-            assert 0.9 < time.monotonic() - start < 5
+            assert 0.9 < time.monotonic() - start < 30
             assert is_unavailable(caught.value)
         assert (await provider.reader.execute(select(literal(1)))).scalar_one() == 1
 
@@ -135,7 +135,7 @@ async def test_starts_behind_a_pooler_migrate_in_turn(monkeypatch: pytest.Monkey
             start = asyncio.create_task(provider.create_all())
             await asyncio.sleep(0.5)
             assert not start.done()
-        await asyncio.wait_for(start, 10)
+        await asyncio.wait_for(start, 30)
 
     async with config.engine.connect() as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())

@@ -20,7 +20,7 @@ from .items import CoreItem
 #: PyNest's `db_type` equals the name of SQLAlchemy's dialect.
 DB_TYPE = config.engine.dialect.name
 #: Seconds within which an operation without waiting must finish.
-SOON = 2
+SOON = 10
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_nested_session_needs_no_second_place(small: DatabaseProvider) -> 
                 await inner.execute(select(func.count()).select_from(CoreItem))
             await asyncio.gather(_use(small))
 
-    await asyncio.wait_for(asyncio.gather(*(_in_new_context(use_both()) for _ in range(5))), 5)
+    await asyncio.wait_for(asyncio.gather(*(_in_new_context(use_both()) for _ in range(5))), SOON)
     await asyncio.wait_for(_in_new_context(_use(small)), SOON)
 
 

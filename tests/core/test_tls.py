@@ -135,5 +135,5 @@ async def test_server_without_tls_is_unavailable(monkeypatch: pytest.MonkeyPatch
 
     for use in (use_session, lambda: provider.reader.execute(select(1)), provider.ping, migrate):
         with pytest.raises(Exception, match=r"(?i)ssl|tls") as caught:
-            await asyncio.wait_for(use(), 5)
+            await asyncio.wait_for(use(), 30)
         assert is_unavailable(caught.value)

@@ -25,6 +25,11 @@ class Combination:
 #: Every supported combination: each database in each session style.
 COMBINATIONS = [Combination(*choices) for choices in product(DATABASES, SESSION_STYLES)]
 
+#: Each database and each session style. No code in a project depends on both options, as
+#: `test_combinations_differ_only_in_listed_files` shows, so three legs are enough for most tests.
+SOME = ("sqlite-controller", "postgresql-service", "mysql-controller")
+#: The other three legs: if tests take turns, the processes have equal work.
+OTHERS = ("sqlite-service", "postgresql-controller", "mysql-service")
 
 TEXTS = ("project_name", "project_slug", "project_description", "author_name", "author_email")
 

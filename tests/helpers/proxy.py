@@ -36,7 +36,7 @@ class Proxy:
 
     def silence(self) -> None:
         """Accept connections but forward nothing, like a server that hangs."""
-        self._loop.call_soon_threadsafe(self._flowing.clear)
+        self._run(self._silence())
 
     def close(self) -> None:
         """Stop the proxy and its thread."""
@@ -46,13 +46,16 @@ class Proxy:
         self._loop.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     async def _up(self) -> None:
         self._flowing.set()
         if self._listener is None:
             self._listener = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
             self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _silence(self) -> None:
+        self._flowing.clear()
 
     async def _down(self) -> None:
         if self._listener is not None:

@@ -20,13 +20,13 @@ import pytest
 from tools import servers
 from tools.template import environment, failure
 
-from .projects import Combination
+from .projects import COMBINATIONS, Combination
 from .promises import MISSING
 
 #: The maximum seconds until a server responds, including its installation by pip.
 START = 120
-#: The maximum seconds until it stops.
-STOP = 10
+#: The maximum seconds until it stops, or does anything else, on a slow and busy machine.
+STOP = 30
 
 #: Each xdist process has its own range of ports, outside the system's ephemeral ports.
 #: Otherwise another server could respond on a port before the expected one has started.
@@ -44,6 +44,14 @@ def legs(combinations: list[Combination]) -> list[Any]:
         pytest.param(each, id=str(each), marks=pytest.mark.xdist_group(str(each)))
         for each in combinations
     ]
+
+
+def on(*names: str) -> pytest.MarkDecorator:
+    """Run a test in the legs of some combinations, which need not be the whole matrix."""
+    combinations = [each for each in COMBINATIONS if str(each) in names]
+    return pytest.mark.parametrize(
+        "combination", legs(combinations), indirect=True, scope="session"
+    )
 
 
 def required() -> bool:

@@ -13,7 +13,7 @@ from src.core.database import DatabaseProvider
 
 #: A table that every migrated database has.
 VERSION = table("alembic_version", column("version_num"))
-WAIT = 2
+WAIT = 10
 
 
 pytestmark = pytest.mark.usefixtures("app")
