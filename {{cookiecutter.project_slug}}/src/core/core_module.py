@@ -32,13 +32,22 @@ class CoreModule:
     """The controllers of `src.core`."""
 
 
-def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSettings) -> None:
+def setup_app(
+    http_server: FastAPI,
+    config: DatabaseProvider,
+    settings: CoreSettings,
+    *,
+    short_operation_ids: bool = True,
+) -> None:
     """Add the middleware, the error handlers and the OpenAPI schema to the app.
 
     Args:
         http_server: the FastAPI app that `PyNestFactory` created.
         config: the database provider, available to requests as `request.app.state.config`.
         settings: the settings, available to requests as `request.app.state.settings`.
+        short_operation_ids: name the operations in the OpenAPI schema after their methods, such as
+            `getExample`. Otherwise they have FastAPI's ids, such as
+            `get_example_examples__example_id__get`.
     """
     http_server.state.config = config
     http_server.state.settings = settings
@@ -47,7 +56,7 @@ def setup_app(http_server: FastAPI, config: DatabaseProvider, settings: CoreSett
         # `echo=True` on the engine would add a handler that bypasses the log format.
         logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
     install_error_handlers(http_server)
-    install_openapi(http_server)
+    install_openapi(http_server, short_ids=short_operation_ids)
     install_docs(http_server, is_enabled=settings.api_docs)
     # Starlette calls the last added middleware first: the request log must see every response.
     http_server.add_middleware(SizeLimitMiddleware, max_body_bytes=settings.max_body_bytes)
@@ -74,7 +83,8 @@ def install(http_server: FastAPI) -> None:
     """Call `setup_app` with the project's configuration. An `app_module.py` of 0.1.0 calls this."""
     from src.config import config, settings  # noqa: PLC0415  # only 0.1.0 needs it
 
-    setup_app(http_server, config, settings)
+    # Clients that were generated from the schema of 0.1.0 keep the names of their functions.
+    setup_app(http_server, config, settings, short_operation_ids=False)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic.alias_generators import to_camel
 
 from src.core.errors import Problem, problems
 
@@ -34,8 +35,8 @@ POLICY = (
 )
 
 
-def install_openapi(http_server: FastAPI) -> None:
-    """Add the errors and headers that any route may respond with."""
+def install_openapi(http_server: FastAPI, *, short_ids: bool = True) -> None:
+    """Add the errors and headers that any route may respond with, and short operation ids."""
     generate = http_server.openapi
 
     def openapi() -> dict[str, Any]:
@@ -52,6 +53,8 @@ def install_openapi(http_server: FastAPI) -> None:
             for operations in document["paths"].values():
                 for operation in operations.values():
                     operation["responses"] = _extend(operation)
+            if short_ids:
+                _shorten_ids(http_server, document["paths"])
         return document
 
     # FastAPI documents this as the way to extend the schema.
@@ -108,6 +111,27 @@ def _restrict(page: HTMLResponse) -> str:
     hashes = [b64encode(sha256(script).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
     return f"{POLICY}; script-src 'self' {allowed}"
+
+
+def _shorten_ids(http_server: FastAPI, paths: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """Name each operation after its method. Ids that a route sets itself stay.
+
+    If several methods have the same name, the first one in the schema has the short id, and the
+    others have their tag in front. So a module doesn't change the ids of the modules before it.
+    """
+    operations = [(path, *item) for path, methods in paths.items() for item in methods.items()]
+    taken = {getattr(route, "operation_id", None) for route in http_server.routes}
+    # PyNest registers the app's own controller, which has no tag, after all modules.
+    for path, method, operation in sorted(operations, key=lambda each: "tags" in each[2]):
+        suffix = re.sub(r"\W", "_", path)
+        found = re.fullmatch(rf"(\w+){suffix}_[a-z]+", operation["operationId"])
+        if found and operation["operationId"] not in taken:
+            tag = operation.get("tags", [""])[0]
+            names = (found[1], f"{tag} {found[1]}", f"{tag} {found[1]} {path} {method}")
+            ids = (to_camel(re.sub(r"[\W_]+", "_", name).strip("_")) for name in names)
+            unique = (each for each in ids if each not in taken)
+            operation["operationId"] = next(unique, operation["operationId"])
+        taken.add(operation["operationId"])
 
 
 def _extend(operation: dict[str, Any]) -> dict[str, Any]:
