@@ -1,33 +1,33 @@
 """Schemathesis tests the responses on every database against the OpenAPI schema."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tools import servers
 from tools.template import TEMPLATE, run
 
-from .helpers.projects import SOME, Combination
+from .helpers.projects import SOME
 from .helpers.serving import free_port, on, serving
+from .test_modules import EVERY_TYPE
 
 pytestmark = pytest.mark.matrix
 
 
 @on(*SOME)
 def test_responses_match_the_openapi_schema(
-    combination: Combination,
-    project: Path,
-    settings: dict[str, str],
-    database: str,
-    tmp_path: Path,
+    project: Path, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-    settings = settings | {f"{combination.database.upper()}_DB_NAME": database}
+    """Test a module with every type of field, and all other routes."""
+    run("uv sync --quiet", project)
+    folder = tmp_path / "my-app"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
+    run(f"make module name=things fields='{EVERY_TYPE}'", folder, **variables)
     config = TEMPLATE / "tests" / "helpers" / "schemathesis.toml"
     document = tmp_path / "openapi.json"
 
-    with serving("uv run python main.py", project, free_port(), settings) as client:
+    with serving("uv run python main.py", folder, free_port(), variables) as client:
         documented = client.get("/openapi.json").json()
         for operations in documented["paths"].values():
             for operation in operations.values():

@@ -35,8 +35,9 @@ OLD_TYPES = (
     "other:ref(examples)"
 )
 EVERY_TYPE = (
-    f"{OLD_TYPES} state:enum(new, paid,in-transit):index state2:enum(one)? born:created "
-    "changed:updated changed2:updated:index"
+    f"{OLD_TYPES} state:enum(new, paid,in-transit):index=in-transit state2:enum(one)? born:created "
+    "changed:updated changed2:updated:index name3:str=é=(b):c size3:int:index=-5 ratio3:float=1e22 "
+    "count3:bigint?=9223372036854775807 price3:decimal=0.5 open3:bool=true note3:text?=no"
 )
 
 #: The tests that compare a database with the entities, and run all migrations.
@@ -68,7 +69,7 @@ def test_generated_modules_pass_all_checks(
     run("uv sync --quiet", project)
     folder = tmp_path / "my-app"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns(".venv", ".env", ".*_cache"))
-    make, plain, apply = commands(folder, "docs/modules.md", "Make a module")
+    make, plain, look, apply = commands(folder, "docs/modules.md", "Make a module")
     [undo] = commands(folder, "docs/modules.md", "Undo a new module")
     orders, *others = [*make.splitlines(), plain]
     assert orders == "make module name=orders"
@@ -84,6 +85,8 @@ def test_generated_modules_pass_all_checks(
     for command in (orders, *others):
         before = commit(folder) if combination in THOROUGH else ""
         run(command, folder, **variables)
+    assert "POST   /payments\n" in run(look, folder, **variables)
+    assert not (folder / "src" / "payments").exists()
     if combination in THOROUGH:
         # Create caches of this module, which `undo` removes.
         run("uv run python -m compileall -q src/order_items tests/order_items", folder, **variables)
@@ -102,6 +105,8 @@ def test_generated_modules_pass_all_checks(
     port = free_port()
     with serving("uv run python main.py", folder, port, variables) as client:
         use(client)
+        if combination in THOROUGH:
+            check_schemas(client)
     remove(folder, ["examples", *modules])
     run("make migration m='remove all'", folder, **variables)
     # This migration drops the tables that were used above. The tests below use other databases.
@@ -339,6 +344,26 @@ def commit(folder: Path) -> str:
     return run([*GIT, "rev-parse", "HEAD^{tree}"], folder)
 
 
+def check_schemas(client: httpx.Client) -> None:
+    """Check how the OpenAPI schema shows the enums, defaults and timestamps of `things`."""
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    create, update, thing = (
+        schemas[name]["properties"] for name in ("ThingCreate", "ThingUpdate", "Thing")
+    )
+    enum = {"$ref": "#/components/schemas/ThingState"}
+    assert schemas["ThingState"]["enum"] == ["new", "paid", "in-transit"]
+    assert create["state"] == {**enum, "default": "in-transit"}
+    assert update["state"] == enum
+    assert thing["state"]["anyOf"] == [enum, {"type": "string"}]
+    defaults = {"price3": "0.50", "size3": -5, "count3": 2**63 - 1, "name3": "é=(b):c"}
+    assert defaults == {name: create[name]["default"] for name in defaults}
+    assert not {name for name in update if "default" in update[name]}
+    assert defaults.keys().isdisjoint(schemas["ThingCreate"]["required"])
+    for name in ("born", "changed"):
+        assert name not in create.keys() | update.keys()
+        assert thing[name]["format"] == "date-time"
+
+
 def use(client: httpx.Client) -> None:
     """Send valid and invalid requests to modules that refer to each other."""
     order = client.post("/orders", json={"name": "Tea"})
@@ -372,7 +397,7 @@ def test_any_module_passes_its_tests(
     project = Path(shutil.copytree(rendered, tmp_path / "my-app"))
     made: list[str] = []
 
-    @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
     @given(name=NAMES, fields=st.lists(fields_of(KINDS), min_size=1, max_size=4).map(" ".join))
     def make(name: str, fields: str) -> None:
         if len(made) == MODULES:

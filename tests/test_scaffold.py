@@ -35,9 +35,12 @@ Make = Callable[..., list[str]]
 def make(scaffold: ModuleType, project: Path) -> Make:
     """Create a module in the project like the command line."""
 
-    def make(name: str, fields: str = "", singular: str = "", route: str = "") -> list[str]:
+    def make(
+        name: str, fields: str = "", singular: str = "", route: str = "", *, dry_run: bool = False
+    ) -> list[str]:
         names = scaffold.make_names(name, singular, route)
-        told: list[str] = scaffold.make_module(scaffold.Project(project), names, fields)
+        known = scaffold.Project(project)
+        told: list[str] = scaffold.make_module(known, names, fields, dry_run=dry_run)
         return told
 
     return make
@@ -87,6 +90,38 @@ def test_command_prints_its_changes(project: Path) -> None:
     } < created
     assert "POST   /shop/items" in told
     assert "DELETE /shop/items/{order_item_id}" in told
+
+
+def test_dry_run_writes_nothing(make: Make, project: Path) -> None:
+    before = contents(project)
+
+    planned = make("orders", dry_run=True)
+
+    assert contents(project) == before
+    assert not list(project.glob(".scaffold-*"))
+    assert planned[-1] == "This was a dry run. Nothing was written."
+    shown = planned.index("src/app_module.py:")
+    assert planned[shown + 1 : shown + 3] == [
+        "+ from .orders.orders_module import OrdersModule",
+        "+         OrdersModule,",
+    ]
+    # Each module has a new revision.
+    plain = [re.sub(r"_[0-9a-f]{12}_", "_", line) for line in planned[:shown]]
+    made = [re.sub(r"_[0-9a-f]{12}_", "_", line) for line in make("orders")]
+    assert plain == made[:shown]
+    assert planned[shown + 3 : -1] == made[shown - 1 : -1]
+
+
+def test_dry_run_keeps_unusual_app_module(make: Make, project: Path) -> None:
+    app_module = project / "src" / "app_module.py"
+    app_module.write_text(app_module.read_text(encoding="utf-8").replace("imports=", "exports="))
+    before = contents(project)
+
+    planned = make("orders", dry_run=True)
+
+    assert contents(project) == before
+    assert "        OrdersModule," in planned
+    assert "src/app_module.py:" not in planned
 
 
 @pytest.mark.parametrize(
@@ -216,6 +251,43 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
             {"name": "exams", "singular": "exam", "fields": "ple:enum(a) aa:enum(b)"},
             "fields: ple would name an enum ExamPle, but src/odd.py",
         ),
+        (
+            {"name": "orders", "fields": "aa:enum(new,paid)=Paid"},
+            "fields: aa has an invalid default 'Paid': end the field with one of new, paid",
+        ),
+        (
+            {"name": "orders", "fields": "aa:int=1.5"},
+            "fields: aa has an invalid default '1.5': .*32",
+        ),
+        ({"name": "orders", "fields": "aa:int=2147483648"}, "fields: aa has an invalid default"),
+        ({"name": "orders", "fields": "aa:bigint=-9223372036854775809"}, "fields: .* of 64 bits"),
+        ({"name": "orders", "fields": "aa:int=1:index"}, "fields: aa has an invalid .*'1:index'"),
+        ({"name": "orders", "fields": "aa:float=nan"}, "fields: aa has an invalid default 'nan'"),
+        ({"name": "orders", "fields": "aa:float=1e999"}, "fields: aa has an invalid default"),
+        ({"name": "orders", "fields": "aa:decimal=0.555"}, "fields: aa has an invalid default"),
+        ({"name": "orders", "fields": "aa:bool=True"}, "fields: .* 'True': .* true or false"),
+        ({"name": "orders", "fields": "aa:str="}, "fields: aa has an invalid default ''"),
+        ({"name": "orders", "fields": "aa:text=\x1b"}, "fields: aa has an invalid .*printable"),
+        ({"name": "orders", "fields": f"aa:str={'a' * 101}"}, "fields: aa has an invalid .*100"),
+        ({"name": "orders", "fields": "aa:str=a,b"}, "fields: b has no type"),
+        ({"name": "orders", "fields": "aa:date=2026-11-23"}, "fields: aa cannot have a default"),
+        ({"name": "orders", "fields": "aa:json={}"}, "fields: aa cannot have a default"),
+        ({"name": "orders", "fields": "aa:created=now bb:int"}, "fields: aa cannot have a default"),
+        (
+            {"name": "orders", "fields": "aa:ref(examples)=1"},
+            "fields: aa cannot have a default, because of its type; remove =1",
+        ),
+        (
+            {"name": "orders", "fields": "aa:int:unique=1"},
+            "fields: aa cannot have a default, because it is unique; remove =1",
+        ),
+        (
+            {"name": "orders", "fields": "aa:int=1 password:str=aa"},
+            "fields: lint takes the default of aa or password for a secret",
+        ),
+        ({"name": "orders", "fields": "aa:str=/tmp/a"}, "fields: lint takes the default of aa"),
+        ({"name": "orders", "fields": "decimal:int"}, "fields: 'decimal' already has"),
+        ({"name": "orders", "fields": "utc_now:int"}, "fields: 'utc_now' already has"),
         ({"name": "orders", "fields": "aa:created bb:updated"}, "fields: the app sets aa and bb"),
         ({"name": "orders", "fields": "aa:created? bb:int"}, "fields: aa cannot be nullable"),
         ({"name": "orders", "fields": "aa:updated:unique"}, "fields: aa cannot be unique"),
@@ -232,10 +304,11 @@ def test_invalid_arguments_are_rejected(
     (project / "src" / "odd.py").write_text("class ExamPle: ...\n")
     before = contents(project)
 
-    with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
-        make(**given)
+    for dry_run in (True, False):
+        with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
+            make(**given, dry_run=dry_run)
 
-    assert "\n" not in str(refused.value)
+        assert "\n" not in str(refused.value)
     assert contents(project) == before
 
 
@@ -559,12 +632,32 @@ KINDS = st.from_regex(
 )
 
 
+#: A valid default for each type that can have one.
+DEFAULTS = {
+    "str": "a'b\"=(",
+    "text": "é",
+    "int": "-7",
+    "bigint": "7",
+    "float": "1e20",
+    "decimal": "0.5",
+    "bool": "true",
+    "enum(new,paid)": "paid",
+}
+
+
 def fields_of(kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Generate fields with any name. Some names are reserved."""
+
+    def field(name: str, kind: str, null: str, flag: str, default: str | None) -> str:
+        if default is None:
+            default = f"={DEFAULTS[kind]}" if kind in DEFAULTS and "unique" not in flag else ""
+        return f"{name}:{kind}{null}{flag}{default}"
+
     return st.builds(
-        lambda name, kind, null, flag: f"{name}:{kind}{null}{flag}",
+        field,
         st.one_of(
             st.text("abcdeorstuvxyz0123_", min_size=1, max_size=10),
+            st.text("abcdeorstuvxyz0123_", max_size=10).map("a{}".format),
             st.from_regex(
                 r"type|date|datetime|decimal|uuid|client|field|body|name|json|self|number|create",
                 fullmatch=True,
@@ -573,6 +666,7 @@ def fields_of(kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         kinds,
         st.sampled_from(["", "?"]),
         st.sampled_from(["", "", "", ":unique", ":index", ":index:unique"]),
+        st.one_of(st.just(""), st.just(""), st.none(), st.text(max_size=3).map("={}".format)),
     )
 
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from difflib import ndiff
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -46,10 +47,14 @@ def main() -> None:
     )
     parser.add_argument("--singular", default="", help="the singular of the name, such as order")
     parser.add_argument("--route", default="", help="the path in URLs, such as /shop/orders")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the files and routes, and write nothing"
+    )
     given = parser.parse_args()
     try:
         names = make_names(given.name, given.singular, given.route)
-        lines = make_module(Project(Path(__file__).parents[1]), names, given.fields)
+        project = Project(Path(__file__).parents[1])
+        lines = make_module(project, names, given.fields, dry_run=given.dry_run)
     except RejectedError as error:
         sys.exit(str(error))
     except OSError as error:
@@ -63,8 +68,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def make_module(project: Project, names: Names, fields: str) -> list[str]:
-    """Write a module's files and register it.
+def make_module(project: Project, names: Names, fields: str, *, dry_run: bool = False) -> list[str]:
+    """Write a module's files and register it, unless this is a dry run.
 
     Returns:
         The changes and the next steps, as lines of text.
@@ -74,11 +79,9 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
         OSError: a file can't be written; nothing was changed.
     """
     project.check(names)
-    parsed = (
-        parse_fields(each, project.find_reference, names.singular_class)
-        for each in (fields, DEFAULT_FIELDS)
-    )
-    columns = next(filter(None, parsed))
+    model = names.singular_class
+    columns = parse_fields(fields, project.find_reference, model)
+    columns = columns or parse_fields(DEFAULT_FIELDS, project.find_reference, model)
     project.check_enums(columns)
     context = make_context(names, columns, project.head)
     # Render inside the project, so that ruff finds the project's settings.
@@ -90,7 +93,12 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
             for path in sorted(written.rglob("*"))
             if path.is_file()
         }
-    lines = place(contents, project.root)
+    lines = describe(contents, project.root)
+    if not dry_run:
+        place(contents, project.root)
+    elif APP_MODULE in contents:
+        before = (project.root / APP_MODULE).read_bytes()
+        lines += ["", f"{APP_MODULE.as_posix()}:", *compare(before, contents[APP_MODULE])]
     if unusual:
         lines += [
             "",
@@ -105,6 +113,8 @@ def make_module(project: Project, names: Names, fields: str) -> list[str]:
     one = f"/{names.route}/{{{names.singular}_id}}"
     lines += ["", f"POST   /{names.route}", f"GET    /{names.route}"]
     lines += [f"{method:6} {one}" for method in ("GET", "PATCH", "DELETE")]
+    if dry_run:
+        return [*lines, "", "This was a dry run. Nothing was written."]
     return [*lines, "", "Next: `uv run alembic upgrade head`, then `uv run pytest`."]
 
 
@@ -172,6 +182,12 @@ def render(template: Path, context: dict[str, Any], folder: Path) -> Path:
                     f"fields: {field.name} would name an enum {field.enum.name}, which {path.name} "
                     "already has; choose another name"
                 )
+    defaults = [field.name for field in names["fields"] if field.default]
+    if defaults and not ruff("check", "--select", "S104,S105,S108", written):
+        raise RejectedError(
+            f"fields: lint takes the default of {' or '.join(defaults)} for a secret, an open "
+            "address or a temporary file; remove it, and set the value in the service"
+        )
     # The template imports everything that any field may need. Ruff removes unused imports.
     ruff("check", "--fix", "--select", "F401,I", written)
     ruff("format", written)
@@ -218,21 +234,34 @@ def ruff(*arguments: str | Path) -> bool:
     return result.returncode == 0
 
 
-def place(contents: dict[Path, bytes], root: Path) -> list[str]:
-    """Write all files into the project, or none.
-
-    Returns:
-        A line of text for each file.
+def describe(contents: dict[Path, bytes], root: Path) -> list[str]:
+    """Return a line of text for each file.
 
     Raises:
-        RejectedError: a file already exists; nothing was changed.
-        OSError: a file can't be written; nothing was changed.
+        RejectedError: a file already exists.
     """
     for path in contents:
         if path != APP_MODULE and (root / path).exists():
             raise RejectedError(
                 f"{path.as_posix()} already exists; rename it in {TEMPLATE.as_posix()}"
             )
+    return [
+        f"{'UPDATE' if path == APP_MODULE else 'CREATE'} {path.as_posix()}" for path in contents
+    ]
+
+
+def compare(before: bytes, after: bytes) -> list[str]:
+    """Return the lines that differ, with `+ ` or `- ` in front of each."""
+    old, new = (content.decode(errors="replace").splitlines() for content in (before, after))
+    return [line for line in ndiff(old, new) if line[0] in "+-"]
+
+
+def place(contents: dict[Path, bytes], root: Path) -> None:
+    """Write all files into the project, or none.
+
+    Raises:
+        OSError: a file can't be written; nothing was changed.
+    """
     before = {path: (root / path).read_bytes() for path in contents if path == APP_MODULE}
     folders: list[Path] = []
     try:
@@ -253,7 +282,6 @@ def place(contents: dict[Path, bytes], root: Path) -> list[str]:
         for folder in reversed(folders):
             folder.rmdir()
         raise
-    return [f"{'UPDATE' if path in before else 'CREATE'} {path.as_posix()}" for path in contents]
 
 
 if __name__ == "__main__":

@@ -2,18 +2,73 @@
 
 import builtins
 import keyword
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
 
 from pydantic import BaseModel
 
 from .names import SCHEMAS, RejectedError, camel_case
 
+#: The maximum length of the default of a text.
+MAX_TEXT = 100
 #: The maximum number of values of an enum.
 MAX_VALUES = 100
 #: The maximum length of such a value. The column has this length, so later values fit too.
 MAX_VALUE = 50
+
+
+def read_text(text: str) -> str:
+    """Read a default of a text."""
+    if not text.isprintable() or not 1 <= len(text) <= MAX_TEXT:
+        raise ValueError(f"up to {MAX_TEXT} printable characters without spaces")
+    return text
+
+
+def read_integer(text: str, bits: int = 32) -> int:
+    """Read a default of an integer."""
+    limit = 2 ** (bits - 1)
+    if not re.fullmatch(r"0|-?[1-9][0-9]{,18}", text) or not -limit <= int(text) < limit:
+        raise ValueError(f"an integer of {bits} bits")
+    return int(text)
+
+
+def read_bigint(text: str) -> int:
+    """Read a default of a 64-bit integer."""
+    return read_integer(text, 64)
+
+
+def read_float(text: str) -> float:
+    """Read a default of a float."""
+    number = r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?"
+    if not re.fullmatch(number, text) or not math.isfinite(float(text)):
+        raise ValueError("a number, such as 1.5")
+    return float(text) + 0.0
+
+
+def read_decimal(text: str) -> Decimal:
+    """Read a default of a decimal."""
+    if not re.fullmatch(r"-?(0|[1-9][0-9]{,9})(\.[0-9]{1,2})?", text):
+        raise ValueError("a number with up to 10 digits before the point and 2 after it")
+    return Decimal(text).quantize(Decimal("0.01")) + 0
+
+
+def read_boolean(text: str) -> bool:
+    """Read a default of a boolean."""
+    if text not in {"true", "false"}:
+        raise ValueError("true or false")
+    return text == "true"
+
+
+@dataclass(frozen=True)
+class Default:
+    """The default of a field: an expression in the models, and one of its value in JSON."""
+
+    code: str
+    json: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +93,8 @@ class Type:
     set_by_app: bool = False
     #: Each update sets it again.
     set_by_update: bool = False
+    #: Reads a default, or raises a ValueError that says how to write one.
+    read: Callable[[str], Any] | None = None
     #: In the output model, if that differs from the input models.
     output: str = ""
 
@@ -50,6 +107,7 @@ TYPES = {
         model="ShortText",
         sample='f"{name} {number}"',
         invalid=("1", '""', '"   "', '"x" * 101', r'"nul\0"'),
+        read=read_text,
     ),
     "text": Type(
         python="str",
@@ -60,6 +118,7 @@ TYPES = {
         invalid=("1", '""', '"   "', '"x" * 16_384', r'"nul\0"'),
         can_be_unique=False,
         can_have_index=False,
+        read=read_text,
     ),
     "int": Type(
         python="int",
@@ -68,6 +127,7 @@ TYPES = {
         model="Integer",
         sample="number",
         invalid=('"1"', "1.5", "True", "2**31", "-(2**31) - 1"),
+        read=read_integer,
     ),
     "bigint": Type(
         python="int",
@@ -76,6 +136,7 @@ TYPES = {
         model="BigInteger",
         sample="2**40 + number",
         invalid=('"1"', "1.5", "True", "2**63", "-(2**63) - 1"),
+        read=read_bigint,
     ),
     "float": Type(
         python="float",
@@ -84,6 +145,7 @@ TYPES = {
         model="Double",
         sample="number + 0.5",
         invalid=('"1.5"', "True", "10**400"),
+        read=read_float,
     ),
     "decimal": Type(
         python="Decimal",
@@ -92,6 +154,7 @@ TYPES = {
         model="Decimal",
         sample='f"{number}.50"',
         invalid=("1.5", '"x"', '"1.555"', '"12345678901"'),
+        read=read_decimal,
     ),
     "bool": Type(
         python="bool",
@@ -101,6 +164,7 @@ TYPES = {
         sample="number % 2 == 0",
         invalid=("1", '"true"'),
         can_be_unique=False,
+        read=read_boolean,
     ),
     "date": Type(
         python="dt.date",
@@ -161,13 +225,13 @@ TYPES = {
 
 #: Names that ruff rejects, or that clash with types or with attributes of entities, models or rows.
 TAKEN = {
-    *("bool", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry", "self"),
-    *("str", "t", "tuple", "type_annotation_map", "utc_now", *dir(BaseModel)),
+    *("bool", "decimal", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry"),
+    *("self", "str", "t", "tuple", "type_annotation_map", "utc_now", *dir(BaseModel)),
 }
 #: The types, for help texts and messages.
 KNOWN = (
     f"{', '.join(TYPES)} and enum(new,paid); add ? to make a field nullable; the flags are unique "
-    "and index; ref(module) is a foreign key"
+    "and index; ref(module) is a foreign key; =value at the end is the default"
 )
 #: The type of a foreign key, by the type of the primary key that it refers to.
 KEYS = {
@@ -212,6 +276,11 @@ class Reference:
     factory: str
 
 
+def member_of(value: str) -> str:
+    """Return the name of an enum's member: `IN_TRANSIT` for `in-transit`."""
+    return value.replace("-", "_").upper()
+
+
 @dataclass(frozen=True)
 class Enum:
     """The values of an `enum(new,paid)`, and the class in the models that lists them."""
@@ -221,8 +290,8 @@ class Enum:
 
     @property
     def members(self) -> dict[str, str]:
-        """The value of each member: `{"IN_TRANSIT": "in-transit"}`."""
-        return {value.replace("-", "_").upper(): value for value in self.values}
+        """The value of each member."""
+        return {member_of(value): value for value in self.values}
 
     @property
     def type(self) -> Type:
@@ -235,9 +304,16 @@ class Enum:
             sample=f"{list(self.values)}[number % {len(self.values)}]",
             invalid=("1", '""', '"UNKNOWN"'),
             can_be_unique=False,
+            read=self.read,
             # The database may still have a value that was removed from the enum.
             output=f"{self.name} | str",
         )
+
+    def read(self, text: str) -> str:
+        """Read a default."""
+        if text not in self.values:
+            raise ValueError(f"one of {', '.join(self.values)}")
+        return text
 
 
 @dataclass(frozen=True)
@@ -251,6 +327,7 @@ class Field:
     index: bool = False
     reference: Reference | None = None
     enum: Enum | None = None
+    default: Default | None = None
 
     @property
     def python(self) -> str:
@@ -270,6 +347,11 @@ class Field:
     def model(self) -> str:
         """The type in the input models."""
         return f"{self.type.model} | None" if self.nullable else self.type.model
+
+    @property
+    def optional(self) -> Default | None:
+        """The value of a field that a client may omit, or None if it may not."""
+        return self.default or (Default("None", "None") if self.nullable else None)
 
     @property
     def output(self) -> str:
@@ -293,9 +375,7 @@ class Field:
         return self.type.invalid if self.nullable else ("None", *self.type.invalid)
 
 
-def parse_fields(
-    text: str, find_reference: Callable[[str], Reference], model: str = ""
-) -> list[Field]:
+def parse_fields(text: str, find_reference: Callable[[str], Reference], model: str) -> list[Field]:
     """Parse fields such as `number:str:unique customer_id:ref(customers) note:text?`.
 
     Args:
@@ -323,12 +403,21 @@ def parse_fields(
 
 def parse_field(text: str, find_reference: Callable[[str], Reference], model: str) -> Field:
     """Parse a field such as `placed_at:datetime?:index`. See `parse_fields`."""
-    if text.count("(") != text.count(")"):
+    declared, equals, default = re.findall(r"((?:\([^()]*\)|[^=])*)(=?)(.*)", text, re.DOTALL)[0]
+    if declared.count("(") != declared.count(")"):
         raise RejectedError(
             f"fields: {text!r} has an unpaired parenthesis; write enum(new,paid) or ref(orders)"
         )
-    name, *parts = re.split(r":(?![^(]*\))", text)
+    name, *parts = re.split(r":(?![^(]*\))", declared)
     check_name(name)
+    field = parse_type(name, parts, find_reference, model)
+    return replace(field, default=parse_default(field, default)) if equals else field
+
+
+def parse_type(
+    name: str, parts: list[str], find_reference: Callable[[str], Reference], model: str
+) -> Field:
+    """Parse the type and the flags of a field. See `parse_fields`."""
     flags = [part for part in parts if part in {"unique", "index"}]
     nullable = any(part.endswith("?") for part in parts)
     field_type = reference = enum = None
@@ -358,6 +447,30 @@ def parse_field(text: str, find_reference: Callable[[str], Reference], model: st
     unique = "unique" in flags
     index = ("index" in flags or field_type == TYPES["created"]) and not unique
     return Field(name, field_type, nullable, unique, index, enum=enum)
+
+
+def parse_default(field: Field, text: str) -> Default:
+    """Parse a default, such as `new` for an `enum(new,paid)`.
+
+    Raises:
+        RejectedError: the field can't have this default.
+    """
+    if field.unique or not field.type.read:
+        reason = "it is unique" if field.unique else "of its type"
+        raise RejectedError(
+            f"fields: {field.name} cannot have a default, because {reason}; remove ={text}"
+        )
+    try:
+        value = field.type.read(text)
+    except ValueError as error:
+        raise RejectedError(
+            f"fields: {field.name} has an invalid default {text!r}: end the field with {error}"
+        ) from None
+    if field.enum:
+        return Default(f"{field.enum.name}.{member_of(value)}", repr(value))
+    if isinstance(value, Decimal):
+        return Default(f"decimal.{value!r}", repr(str(value)))
+    return Default(repr(value), repr(value))
 
 
 def check_flags(name: str, field_type: Type, flags: list[str]) -> None:

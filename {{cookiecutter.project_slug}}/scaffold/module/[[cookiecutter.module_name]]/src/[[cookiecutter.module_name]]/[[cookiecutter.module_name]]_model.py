@@ -1,4 +1,5 @@
 [% set inputs = cookiecutter.fields | rejectattr("type.set_by_app") | list %]
+import decimal
 from enum import StrEnum
 
 from src.core.models import (
@@ -32,7 +33,7 @@ class [[ enum.name ]](StrEnum):
 [% endfor %]
 class [[ cookiecutter.singular_class ]]Create(InputModel):
 [% for field in inputs %]
-    [[ field.name ]]: [[ field.model ]][[ " = None" if field.nullable ]]
+    [[ field.name ]]: [[ field.model ]][[ " = " ~ field.optional.code if field.optional ]]
 [% endfor %]
 
 

@@ -8,7 +8,8 @@
 [% set nullable = fields | selectattr("nullable") | list %]
 [% set texts = fields | selectattr("type.python", "equalto", "str") | rejectattr("enum") | list %]
 [% set unique_texts = texts | selectattr("unique") | list %]
-[% set required = inputs | rejectattr("nullable") | list %]
+[% set optional = inputs | selectattr("optional") | list %]
+[% set required = inputs | rejectattr("optional") | list %]
 [# An expected body gets these fields from the response, because an update sets them. #]
 [% set set_now %][% for field in updated %] | {"[[ field.name ]]": response.json()["[[ field.name ]]"]}[% endfor %][% endset %]
 import asyncio
@@ -62,17 +63,21 @@ async def test_add_keeps_any_text(client: httpx.AsyncClient, field: str, text: s
 async def test_add_strips_text(client: httpx.AsyncClient, field: str) -> None:
     assert (await add_[[ one ]](client, **{field: "  Ada \t"}))[field] == "Ada"
 [% endif %]
-[% if nullable %]
+[% if optional %]
 
 
-async def test_add_accepts_missing_nullable_fields(client: httpx.AsyncClient) -> None:
-    nothing = dict.fromkeys([ [[ nullable | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_add_accepts_missing_optional_fields(client: httpx.AsyncClient) -> None:
+    defaults = {
+[% for field in optional %]
+        "[[ field.name ]]": [[ field.optional.json ]],
+[% endfor %]
+    }
     body = await new_[[ one ]](client)
 
-    response = await client.post("/[[ route ]]", json={name: body[name] for name in body.keys() - nothing})
+    response = await client.post("/[[ route ]]", json={name: body[name] for name in body.keys() - defaults})
 
     assert response.status_code == 201
-    assert response.json() == response.json() | body | nothing
+    assert response.json() == response.json() | body | defaults
 [% endif %]
 [% if automatic %]
 
