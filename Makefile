@@ -10,6 +10,8 @@ APP := build/$(DATABASE)-$(SESSION_STYLE)/my-app
 # Commands in rendered projects use this uv and the installed Python.
 export PATH := $(BIN):$(PATH)
 export UV_PYTHON_DOWNLOADS := never
+# Without compiled packages, each start of a tool takes longer.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: app test lint format lock examples pictures release bench bench-serving bench-quick clean
 

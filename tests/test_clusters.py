@@ -108,14 +108,14 @@ def test_pooler_serves_more_clients_than_connections(
         ]
 
         start = time.monotonic()
-        answers = send_at_once([service.url for service in services], clients=400, rounds=5)
+        answers = send_at_once([service.url for service in services], clients=400, rounds=2)
         seconds = time.monotonic() - start
 
-        assert count(answers) == {200: 1000, 201: 1000}
+        assert count(answers) == {200: 400, 201: 400}
         locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         assert server.query(locks) == 0
         assert 1 <= server.count_sessions() <= 4
-        assert server.query("SELECT count(*) FROM examples", APP) == 1000
+        assert server.query("SELECT count(*) FROM examples", APP) == 400
     record_figure("PgBouncer: requests of 400 clients on 4 connections", len(answers))
     record_figure("PgBouncer: requests a second", len(answers) / seconds)
 
@@ -445,13 +445,13 @@ def test_rolling_restarts_fail_no_request(installed: Path, record_figure: Record
             instances = {name: all_instances.enter_context(start(name)) for name in ports}
             with sending(balancer.url, clients=4) as traffic:
                 traffic.first_success("POST", time.monotonic())
-                for name in [*ports, *ports]:
+                for name in ports:
                     # This checks that the exit code is 0.
                     instances[name].close()
                     instances[name] = all_instances.enter_context(start(name))
 
     assert [each for each in traffic.answers if each.status not in {200, 201}] == []
-    record_figure("four rolling restarts: requests, none failed", len(traffic.answers))
+    record_figure("two rolling restarts: requests, none failed", len(traffic.answers))
 
 
 @on("sqlite-controller")
@@ -470,6 +470,7 @@ def test_shutdown_delay_keeps_serving(installed: Path, tmp_path: Path, workers: 
             assert_unavailable(httpx.get(f"{service.url}/health/ready"))
             assert httpx.get(f"{service.url}/health/live").status_code == 200
             assert httpx.get(f"{service.url}/examples").status_code == 200
+            time.sleep(0.1)
         assert service.process.wait(STOP) == 0
         assert time.monotonic() - start >= 4
 

@@ -39,7 +39,7 @@ def test_project_works_with_lifted_caps(render: Render, tmp_path: Path) -> None:
     [minor] = re.findall(r"^uvicorn +0\.(\d+)\.", shown, re.MULTILINE)
     assert int(minor) >= 33
 
-    assert re.search(r"\d+ passed", run(".venv/bin/python -m pytest -n 2", project))
+    assert re.search(r"\d+ passed", run(".venv/bin/python -m pytest", project))
     port = free_port()
     settings = {"SQLITE_DB_NAME": str(tmp_path / "app")}
     with serving(".venv/bin/python main.py", project, port, settings) as client:

@@ -191,8 +191,8 @@ def test_lock_keeps_versions_that_upgrade_raises(
 @legs_of("controller")
 def test_own_tests_pass(
     combination: Combination,
+    settings: dict[str, str],  # first: without the server, no project is rendered
     project: Path,
-    settings: dict[str, str],
     run_own_tests: RunOwnTests,
 ) -> None:
     # The configured database doesn't exist. The tests create their own one.
@@ -242,8 +242,10 @@ def test_own_tests_leave_named_database_alone(
     env = project / ".env"
     env.write_text("".join(f"{name}={url}\n" for name in variables), encoding="utf-8")
     list_examples = ["uv", "run", "--quiet", "python", "-c", ADD_AND_LIST]
-    # Shuffled, in two processes, and with no warning.
-    own_tests = "uv run --with pytest-randomly pytest --numprocesses 2 -W error"
+    # Shuffled, with no warning, and on servers in two processes.
+    own_tests = "uv run --with pytest-randomly pytest -W error"
+    if combination.database != "sqlite":
+        own_tests += " --numprocesses 2"
 
     try:
         assert run([*list_examples, "Ada"], project).endswith("['Ada']\n")
@@ -469,10 +471,15 @@ def test_main_reloads_only_without_workers(
 )
 def test_missing_server_skips_or_fails_leg(required: str, outcome: str) -> None:
     leg = "tests/test_matrix.py::test_own_tests_pass[mysql-controller]"
-    variables = {"REQUIRE_DATABASES": required, "MYSQL_PORT": str(free_port())}
+    address = {"MYSQL_HOST": "localhost", "MYSQL_PORT": str(free_port())}
 
     # The exit code differs; only the message matters.
-    printed = run(f"pytest --numprocesses 0 -rs {leg} || true", TEMPLATE, **variables)
+    printed = run(
+        f"pytest --numprocesses 0 -rs {leg} || true",
+        TEMPLATE,
+        REQUIRE_DATABASES=required,
+        **address,
+    )
 
     assert outcome in printed
     assert "no mysql server responds at localhost:" in printed

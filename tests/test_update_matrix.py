@@ -54,18 +54,18 @@ EDITS: list[Change] = [
 ]
 
 
-def choose_legs(versions: list[str], newest: str) -> list[tuple[str, Combination]]:
-    """Select the projects to update: all combinations of one version, one of each other.
+def choose_legs(versions: list[str], *thorough: str) -> list[tuple[str, Combination]]:
+    """Select the projects to update: one combination of each version, in turn.
 
     Args:
         versions: the released versions, oldest first, and `HEAD`, the current template.
-        newest: the version with all combinations.
+        thorough: the versions with all combinations.
     """
-    turns = zip([each for each in versions if each != newest], cycle(COMBINATIONS), strict=False)
-    return [*turns, *product([newest], COMBINATIONS)]
+    others = [each for each in versions if each not in thorough]
+    return [*zip(others, cycle(COMBINATIONS), strict=False), *product(thorough, COMBINATIONS)]
 
 
-def parametrize_legs(newest: str) -> pytest.MarkDecorator:
+def parametrize_legs(*thorough: str) -> pytest.MarkDecorator:
     """Run a test on the chosen projects. The legs of one combination run in one process."""
     return pytest.mark.parametrize(
         ("version", "combination"),
@@ -73,26 +73,23 @@ def parametrize_legs(newest: str) -> pytest.MarkDecorator:
             pytest.param(
                 version, each, id=f"{each}-{version}", marks=pytest.mark.xdist_group(str(each))
             )
-            for version, each in choose_legs([*releases(TEMPLATE), "HEAD"], newest)
+            for version, each in choose_legs([*releases(TEMPLATE), "HEAD"], *thorough)
         ],
         indirect=["combination"],
     )
 
 
-#: These projects pass the current template on their way to the next version.
-each_leg = parametrize_legs(list(releases(TEMPLATE))[-1])
-
-
 def test_each_further_release_adds_one_leg() -> None:
     versions = [*(f"0.{number}.0" for number in range(1, 21)), "HEAD"]
 
-    for newest in ("0.20.0", "HEAD"):
-        legs = choose_legs(versions, newest)
+    assert [name for name, _ in choose_legs(versions)] == versions
+    for thorough in ("0.20.0", "HEAD"):
+        legs = choose_legs(versions, thorough)
 
         assert len(legs) == 20 + 6
         assert {name for name, _ in legs} == {*versions}
-        assert [each for name, each in legs if name == newest] == COMBINATIONS
-        others = [each for name, each in legs if name != newest]
+        assert [each for name, each in legs if name == thorough] == COMBINATIONS
+        others = [each for name, each in legs if name != thorough]
         # Combinations take turns, so any six consecutive versions cover all of them.
         assert all(set(others[i : i + 6]) == set(COMBINATIONS) for i in range(15))
 
@@ -174,7 +171,7 @@ def follow(
         assert contents(project) == theirs | mine
 
 
-@each_leg
+@parametrize_legs()
 def test_update_of_any_version_equals_fresh_project(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
@@ -274,7 +271,7 @@ def variables(combination: Combination, project: Path, settings: dict[str, str])
 
 
 @pytest.mark.matrix
-@each_leg
+@parametrize_legs(list(releases(TEMPLATE))[-1])
 def test_edited_project_of_any_version_updates(
     version: str,
     combination: Combination,

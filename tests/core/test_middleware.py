@@ -30,7 +30,7 @@ def create_app(logger: Any) -> FastAPI:  # noqa: C901  # a route each
     app = FastAPI()
     install_error_handlers(app)
     app.add_middleware(SizeLimitMiddleware, max_body_bytes=10)
-    app.add_middleware(RequestMiddleware, logger=logger, seconds=0.2)
+    app.add_middleware(RequestMiddleware, logger=logger, seconds=0.5)
 
     @app.post("/sizes")
     async def measure(request: Request) -> int:
@@ -49,7 +49,7 @@ def create_app(logger: Any) -> FastAPI:  # noqa: C901  # a route each
         async def count() -> AsyncIterator[str]:
             for number in range(3):
                 yield str(number)
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(0.3)
 
         return StreamingResponse(count())
 

@@ -29,7 +29,7 @@ async def small(core_client: httpx.AsyncClient) -> AsyncIterator[DatabaseProvide
     provider = DatabaseProvider(
         DB_TYPE,
         settings.config_params,
-        settings.engine_params | {"pool_size": 2, "pool_timeout": 0.5},
+        settings.engine_params | {"pool_size": 2, "pool_timeout": 1},
     )
     yield provider
     await provider.dispose()

@@ -233,9 +233,10 @@ class PostgreSQL(Server):
 
     def reload(self) -> None:
         """Have the server read its configuration again, certificates included."""
+        before = self.query("SELECT pg_conf_load_time()")
         assert self.query("SELECT pg_reload_conf()")
-        # Only the main process has read it by then; new connections are its children.
-        time.sleep(0.2)
+        # The main process reads it later. New connections are its children.
+        self._wait(lambda: self.query("SELECT pg_conf_load_time()") > before)
 
     def count_sessions(self) -> int:
         """Count the connections of the service."""
