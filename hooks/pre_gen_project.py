@@ -31,10 +31,10 @@ TAKEN = """
     async-timeout asyncpg backports-asyncio-runner binaryornot black certifi cffi cfgv
     charset-normalizer click colorama config cookiecutter core cryptography dateutil detect-secrets
     distlib dotenv examples exceptiongroup execnet fastapi fastapi-swagger filelock greenlet h11
-    httpcore httptools httpx identify idna iniconfig injector jinja2 libcst librt main mako
+    httpcore httptools httpx identify idna iniconfig injector jinja2 jwt libcst librt main mako
     markdown-it-py markupsafe mdurl migrations mypy mypy-extensions nest nodeenv packaging pathspec
     pip pip-audit platformdirs pluggy pluralizer pre-commit pycparser pydantic pydantic-core
-    pydantic-settings pygments pymysql pynest pynest-api pytest pytest-asyncio pytest-xdist
+    pydantic-settings pygments pyjwt pymysql pynest pynest-api pytest pytest-asyncio pytest-xdist
     python-dateutil python-discovery python-dotenv python-slugify pyyaml pyyaml-ft requests rich
     ruff scaffold setuptools six slugify sqlalchemy src starlette structlog templates test tests
     text-unidecode tomli typing-extensions typing-inspection typings tzdata update urllib3 uv

@@ -22,6 +22,9 @@ from .helpers.docs import (
 )
 from .helpers.projects import COMBINATIONS, Combination
 
+#: A project of each kind. Authentication adds a page.
+PROJECTS = [*COMBINATIONS, Combination("sqlite", "service", "oidc")]
+
 #: The README must be readable at one go; `docs/` has the rest.
 MAX_WORDS = 1200
 #: A reader sees a section of the README at once, but for long tables.
@@ -36,10 +39,10 @@ IN_CONTAINERS = {"python main.py --host 0.0.0.0 --port 8000", "alembic upgrade h
 
 @pytest.fixture(scope="module")
 def projects(render: Render) -> dict[Combination, Path]:
-    return {combination: render(**combination.answers) for combination in COMBINATIONS}
+    return {combination: render(**combination.answers) for combination in PROJECTS}
 
 
-@pytest.fixture(scope="module", params=COMBINATIONS, ids=str)
+@pytest.fixture(scope="module", params=PROJECTS, ids=str)
 def project(request: pytest.FixtureRequest, projects: dict[Combination, Path]) -> Path:
     return projects[request.param]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,3 +163,23 @@ def test_website_calls_only_services_that_allow_it(shop: Path) -> None:
     assert [status for status, _ in responses] == [201, 422, 413, 404]
     assert all(headers["x-request-id"] for _, headers in responses)
     assert responses[0][1]["location"].startswith("/orders/")
+
+
+def test_docs_page_sends_a_pasted_token(render: Render, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(render(auth="oidc"), tmp_path / "my-app"))
+    port = free_port()
+
+    with serving("make run", project, port, {}), open_page() as page:
+        token = run("make --silent token scopes=examples:read", project).strip()
+        page.goto(f"http://{browser.HOST}:{port}/docs")
+        expect(execute(page, "GET", "/examples")).to_contain_text("401")
+        page.get_by_role("button", name="Authorize").first.click()
+        dialog = page.locator(".modal-ux")
+        dialog.locator("input").fill(token)
+        dialog.get_by_role("button", name="Apply credentials").click()
+        dialog.get_by_role("button", name="Close").first.click()
+        page.get_by_role("button", name="Execute").click()
+
+        response = page.locator(".live-responses-table tr.response")
+        expect(response).to_contain_text("200")
+        expect(response).to_contain_text('"items": []')

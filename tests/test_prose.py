@@ -32,6 +32,7 @@ BANNED = re.compile(
 )
 FIELDS = "number:str:unique total:decimal note:text? sent_at:datetime? example_id:ref(examples)"
 #: Files with comments that begin with a number sign, besides YAML and TOML.
+SECURED = Combination("postgresql", "controller", "oidc")
 WITH_COMMENTS = {".env.example", ".dockerignore", ".gitignore", "Dockerfile", "Makefile"}
 
 
@@ -67,7 +68,7 @@ class Tree:
 
 @pytest.fixture(
     scope="module",
-    params=[None, COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[4]],
+    params=[None, COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[4], SECURED],
     ids=lambda combination: str(combination or "template"),
 )
 def tree(

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tools.examples import scaffolded
-from tools.template import SESSION_STYLES, environment, files, run
+from tools.template import AUTHS, SESSION_STYLES, environment, files, run
 
 from .conftest import Render
 
@@ -50,9 +50,10 @@ def contents(project: Path) -> dict[str, bytes]:
     return {path.as_posix(): (project / path).read_bytes() for path in files(project)}
 
 
+@pytest.mark.parametrize("auth", AUTHS)
 @pytest.mark.parametrize("style", SESSION_STYLES)
-def test_examples_match_the_scaffold(style: str, render: Render, tmp_path: Path) -> None:
-    project = render(session_style=style)
+def test_examples_match_the_scaffold(style: str, auth: str, render: Render, tmp_path: Path) -> None:
+    project = render(session_style=style, auth=auth)
 
     assert contents(scaffolded(project, tmp_path)) == contents(project), "run `make examples`"
 

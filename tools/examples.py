@@ -14,6 +14,8 @@ from .template import SESSION_STYLES, SOURCE, TEMPLATE, files, render, run
 MODULE = ("src/examples", "tests/examples", "migrations/versions")
 #: The files that depend on the session style.
 OF_STYLE = ("examples_controller.py", "examples_service.py")
+#: The file that depends on authentication, too.
+GUARDED = "examples_controller.py"
 
 
 def scaffolded(project: Path, folder: Path) -> Path:
@@ -64,6 +66,11 @@ def main() -> None:
                         else SOURCE / path
                     )
                     shutil.copyfile(made / path, target)
+        with tempfile.TemporaryDirectory() as folder:
+            project = render(folder, session_style=style, auth="oidc")
+            made = scaffolded(project, Path(folder, "scaffolded"))
+            target = TEMPLATE / "templates" / "session_style" / style / f"guarded_{GUARDED}"
+            shutil.copyfile(made / "src" / "examples" / GUARDED, target)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,24 @@
 """Pin the newest versions that the rendered pyproject.toml allows, for each database.
 
-Writes `templates/database/<database>/requirements.txt`, for every platform and Python.
+Writes `templates/database/<database>/requirements.txt`, for every platform and Python. The pins of
+projects with authentication are in `requirements-oidc.txt`.
 """
 
 import tempfile
+from itertools import product
 
-from .template import TEMPLATE, render, run
+from .template import AUTHS, DATABASES, TEMPLATE, render, run
 
 
 def main() -> None:
-    """Write `requirements.txt` for each database."""
-    for database in ("sqlite", "postgresql", "mysql"):
+    """Write the pins for each database."""
+    for database, auth in product(DATABASES, AUTHS):
         with tempfile.TemporaryDirectory() as folder:
-            project = render(folder, database=database)
+            project = render(folder, database=database, auth=auth)
             run("make upgrade", project)
             pins = (project / "requirements.txt").read_text()
-        (TEMPLATE / "templates" / "database" / database / "requirements.txt").write_text(pins)
+        name = "requirements.txt" if auth == "none" else f"requirements-{auth}.txt"
+        (TEMPLATE / "templates" / "database" / database / name).write_text(pins)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ SOURCE = TEMPLATE / "{{cookiecutter.project_slug}}"
 
 DATABASES = ("sqlite", "postgresql", "mysql")
 SESSION_STYLES = ("controller", "service")
+AUTHS = ("none", "oidc")
 LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary")
 
 

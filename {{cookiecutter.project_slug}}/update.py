@@ -201,6 +201,12 @@ class Update:
         recorded = answers_of(self.before).items()
         return not self.names and recorded >= self.answers.items()
 
+    @property
+    def adds_auth(self) -> bool:
+        """Whether the update switches authentication on."""
+        before, after = (answers_of(record).get("auth") for record in (self.before, self.after))
+        return before != "oidc" == after
+
     def __str__(self) -> str:
         """Describe the update by its template, versions and options."""
         template = re.sub("//[^/@]*@", "//", self.before["template"])  # hides a password
@@ -295,6 +301,8 @@ def run(given: argparse.Namespace, folder: Path) -> int:
         tell(f"An update would make these changes ({update}).\n\n{update.notes}{merged.report}")
     else:
         tell(f"Updated from the template ({update}).\n\n{update.notes}{merged.report}\n")
+        if update.adds_auth:
+            tell(report_unguarded())
         if "pyproject.toml" in {Path(name).name for name in merged.names}:
             tell("If dependencies changed, pin them in `requirements.txt` with `make lock`.")
         tell(
@@ -302,6 +310,27 @@ def run(given: argparse.Namespace, folder: Path) -> int:
             "`git reset --hard` undoes it, together with all other uncommitted changes."
         )
     return int(not LEFT_TO_DO.keys().isdisjoint(merged.outcome))
+
+
+def report_unguarded() -> str:
+    """Return the next steps after authentication was switched on, in Markdown."""
+    text = (
+        "Each request needs a token now. Set `AUTH_ISSUER` and `AUTH_AUDIENCE`: without them, the "
+        "service doesn't start.\n"
+    )
+    names = []
+    for path in sorted(PROJECT.glob("src/**/*.py")):
+        code = path.read_text(encoding="utf-8", errors="replace")
+        if "@Controller(" in code and "requires(" not in code:
+            names.append(path.relative_to(PROJECT).as_posix())
+    ours = [name for name in names if not name.startswith("src/core/")]
+    if ours:
+        text += (
+            "\nThese controllers ask for no scope yet, so any valid token may use them. Put a line "
+            'such as `@UseGuards(requires("orders:read"))` below `@Controller(...)`, or below the '
+            "decorator of a route:\n\n"
+        )
+    return text + "".join(f"- `{name}`\n" for name in ours)
 
 
 def tell(text: str) -> None:

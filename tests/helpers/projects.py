@@ -12,14 +12,16 @@ class Combination:
 
     database: str
     session_style: str
+    auth: str = "none"
 
     def __str__(self) -> str:
-        return f"{self.database}-{self.session_style}"
+        return f"{self.database}-{self.session_style}{'-oidc' if self.auth == 'oidc' else ''}"
 
     @property
     def answers(self) -> dict[str, str]:
-        """The answers for cookiecutter."""
-        return {"database": self.database, "session_style": self.session_style}
+        """The answers for cookiecutter. Old versions have no option `auth`."""
+        auth = {} if self.auth == "none" else {"auth": self.auth}
+        return {"database": self.database, "session_style": self.session_style, **auth}
 
 
 #: Every supported combination: each database in each session style.

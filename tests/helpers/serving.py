@@ -232,7 +232,7 @@ def wait_until(
 
 def answers(client: httpx.Client) -> bool:
     try:
-        return client.get("/").status_code == 200
+        return client.get("/").status_code in (200, 401)
     except httpx.TransportError:
         return False
 

@@ -11,6 +11,10 @@ from uuid import uuid4
 
 from dotenv import load_dotenv
 {% endif %}
+{% if cookiecutter.auth == "oidc" %}
+
+from . import tokens
+{% endif %}
 
 # Importing `src` reads the settings, so set them first.
 {% if cookiecutter.database == "sqlite" %}
@@ -38,3 +42,6 @@ os.environ |= {
     "LOG_FORMAT": "text",
     "LOG_LEVEL": "INFO",
 }
+{% if cookiecutter.auth == "oidc" %}
+os.environ |= tokens.VARIABLES
+{% endif %}

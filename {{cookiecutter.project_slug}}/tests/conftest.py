@@ -11,9 +11,15 @@ from fastapi import FastAPI
 
 from src.app_module import http_server
 from src.config import config
+{% if cookiecutter.auth == "oidc" %}
+from src.core.auth import SCOPES
+{% endif %}
 from src.core.database.schema import ALEMBIC_INI
 
 from . import DATABASE, throwaway
+{% if cookiecutter.auth == "oidc" %}
+from .tokens import make_token
+{% endif %}
 
 
 def pytest_sessionstart() -> None:
@@ -52,6 +58,10 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Talk to the app over HTTP; each test begins with empty tables."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+{% if cookiecutter.auth == "oidc" %}
+        # The token has all scopes that guards ask for. A test may send another one.
+        client.headers["Authorization"] = f"Bearer {make_token(*SCOPES)}"
+{% endif %}
         yield client
     async with config.engine.begin() as connection:
         for table in reversed(config.Base.metadata.sorted_tables):

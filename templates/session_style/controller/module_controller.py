@@ -3,11 +3,14 @@
 [% set unique = cookiecutter.fields | selectattr("unique") | list %]
 [% set references = cookiecutter.fields | selectattr("reference") | list %]
 from fastapi import Request, Response
-from nest.core import Controller, Delete, Depends, Get, Patch, Post
+from nest.core import Controller, Delete, Depends, Get, Patch, Post{{ ", UseGuards" if cookiecutter.auth == "oidc" }}
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
 from src.core.database import Reader
+{% if cookiecutter.auth == "oidc" %}
+from src.core.auth import requires
+{% endif %}
 from src.core.errors import problems
 from src.core.models import Id64
 from src.core.paging import After64, Limit, Page
@@ -23,6 +26,9 @@ class [[ cookiecutter.plural_class ]]Controller:
         self.service = service
 
     @Post("/", response_model=[[ Model ]], status_code=201[[ ", responses=problems(409)" if unique or references ]])
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:write"))
+{% endif %}
     async def add_[[ one ]](
         self,
         [[ variable ]]: [[ Class ]]Create,
@@ -35,6 +41,9 @@ class [[ cookiecutter.plural_class ]]Controller:
         return added
 
     @Get("/", response_model=Page[ [[ Model ]] ])
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:read"))
+{% endif %}
     async def get_[[ many ]](
         self,
         limit: Limit = 20,
@@ -44,12 +53,18 @@ class [[ cookiecutter.plural_class ]]Controller:
         return await self.service.get_[[ many ]](limit, after, reader)
 
     @Get("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:read"))
+{% endif %}
     async def get_[[ one ]](
         self, [[ one ]]_id: Id64, reader: Reader = Depends(config.get_reader)
     ) -> [[ Model ]]:
         return await self.service.get_[[ one ]]([[ one ]]_id, reader)
 
     @Patch("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404, 409))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:write"))
+{% endif %}
     async def update_[[ one ]](
         self,
         [[ one ]]_id: Id64,
@@ -59,6 +74,9 @@ class [[ cookiecutter.plural_class ]]Controller:
         return await self.service.update_[[ one ]]([[ one ]]_id, changes, session)
 
     @Delete("/{[[ one ]]_id}", status_code=204, responses=problems(404, 409))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:write"))
+{% endif %}
     async def remove_[[ one ]](
         self, [[ one ]]_id: Id64, session: AsyncSession = Depends(config.get_db)
     ) -> None:

@@ -3,8 +3,11 @@
 [% set unique = cookiecutter.fields | selectattr("unique") | list %]
 [% set references = cookiecutter.fields | selectattr("reference") | list %]
 from fastapi import Request, Response
-from nest.core import Controller, Delete, Get, Patch, Post
+from nest.core import Controller, Delete, Get, Patch, Post{{ ", UseGuards" if cookiecutter.auth == "oidc" }}
 
+{% if cookiecutter.auth == "oidc" %}
+from src.core.auth import requires
+{% endif %}
 from src.core.errors import problems
 from src.core.models import Id64
 from src.core.paging import After64, Limit, Page
@@ -20,6 +23,9 @@ class [[ cookiecutter.plural_class ]]Controller:
         self.service = service
 
     @Post("/", response_model=[[ Model ]], status_code=201[[ ", responses=problems(409)" if unique or references ]])
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:write"))
+{% endif %}
     async def add_[[ one ]](
         self, [[ variable ]]: [[ Class ]]Create, request: Request, response: Response
     ) -> [[ Model ]]:
@@ -28,17 +34,29 @@ class [[ cookiecutter.plural_class ]]Controller:
         return added
 
     @Get("/", response_model=Page[ [[ Model ]] ])
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:read"))
+{% endif %}
     async def get_[[ many ]](self, limit: Limit = 20, after: After64 = 0) -> Page[ [[ Model ]] ]:
         return await self.service.get_[[ many ]](limit, after)
 
     @Get("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:read"))
+{% endif %}
     async def get_[[ one ]](self, [[ one ]]_id: Id64) -> [[ Model ]]:
         return await self.service.get_[[ one ]]([[ one ]]_id)
 
     @Patch("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404, 409))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:write"))
+{% endif %}
     async def update_[[ one ]](self, [[ one ]]_id: Id64, changes: [[ Class ]]Update) -> [[ Model ]]:
         return await self.service.update_[[ one ]]([[ one ]]_id, changes)
 
     @Delete("/{[[ one ]]_id}", status_code=204, responses=problems(404, 409))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("[[ cookiecutter.module_name ]]:write"))
+{% endif %}
     async def remove_[[ one ]](self, [[ one ]]_id: Id64) -> None:
         await self.service.remove_[[ one ]]([[ one ]]_id)

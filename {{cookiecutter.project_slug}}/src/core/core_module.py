@@ -14,6 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import State
 from starlette.middleware.cors import CORSMiddleware
 
+{% if cookiecutter.auth == "oidc" %}
+from .auth import install_auth
+{% endif %}
 from .database import DatabaseProvider
 from .errors import install_error_handlers
 from .http.health_controller import HealthController
@@ -56,6 +59,9 @@ def setup_app(
         # `echo=True` on the engine would add a handler that bypasses the log format.
         logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
     install_error_handlers(http_server)
+{% if cookiecutter.auth == "oidc" %}
+    install_auth(http_server, settings)
+{% endif %}
     install_openapi(http_server, short_ids=short_operation_ids)
     install_docs(http_server, is_enabled=settings.api_docs)
     # Starlette calls the last added middleware first: the request log must see every response.
@@ -108,10 +114,16 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
         # A URL's repr hides the password.
         message = f"cannot create the tables in {state.config.engine.url!r} ({reason})"
         raise ConnectionError(f"{message}; see docs/database.md") from None
+{% if cookiecutter.auth == "oidc" %}
+    state.issuer.start()
+{% endif %}
     try:
         with delay_shutdown(state, state.settings.shutdown_delay):
             yield
     finally:
+{% if cookiecutter.auth == "oidc" %}
+        state.issuer.stop()
+{% endif %}
         with suppress(TimeoutError):
             await asyncio.wait_for(state.config.dispose(), DISPOSE_TIMEOUT)
 

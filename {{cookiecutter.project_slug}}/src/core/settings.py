@@ -31,6 +31,12 @@ from .database import driver
 from .logs import LogFormat
 
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
+{% if cookiecutter.auth == "oidc" %}
+#: Signatures that only the issuer can make. An HMAC key would also let this service sign tokens.
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+{% endif %}
 #: Seconds to wait.
 Timeout = Annotated[float, Field(gt=0, le=300)]
 #: A browser's form of an origin: lower case, and no port if it is the scheme's own.
@@ -67,6 +73,27 @@ class CoreSettings(BaseSettings):
     #: One JSON object a line, text for people, or text on a terminal and JSON elsewhere.
     log_format: Annotated[LogFormat, BeforeValidator(str.lower)] = "auto"
 
+{% if cookiecutter.auth == "oidc" %}
+    #: The OpenID Connect issuer of the tokens: exactly the text of their claim `iss`.
+    auth_issuer: str = Field(default="", validate_default=True)
+    #: The name of this service at the issuer: a token's claim `aud` must contain it.
+    auth_audience: str = Field(default="", validate_default=True)
+    #: The issuer's JWK Set. If it is empty, discovery finds it.
+    auth_jwks_url: str = ""
+    #: The accepted algorithms of signatures.
+    auth_algorithms: list[Algorithm] = Field(default=["RS256", "ES256"], min_length=1)
+    #: Seconds by which the issuer's clock may differ.
+    auth_leeway: float = Field(default=30, ge=0, le=300)
+    #: The claim that has the scopes: text with spaces between them, or a list.
+    auth_scope_claim: str = "scope"
+    #: Log the token's subject with each log entry of a request.
+    auth_log_subject: bool = False
+    #: The routes that need no token: a path, or a method and a path, such as `GET /products`.
+    public_routes: list[str] = ["/health/live", "/health/ready"]
+    #: Show the docs page and the OpenAPI schema without a token.
+    public_docs: bool = False
+
+{% endif %}
     #: Seconds until the response must begin; the client gets 503 after that.
     request_timeout: float = Field(default=30, gt=0, le=3600)
     #: Origins of the websites that may call the API from a browser, or only `*` for all.
@@ -125,6 +152,18 @@ class CoreSettings(BaseSettings):
             return json.loads(value)
         return [part.strip() for part in value.split(",") if part.strip()]
 
+{% if cookiecutter.auth == "oidc" %}
+    @field_validator("auth_issuer", "auth_audience", "auth_jwks_url")
+    @classmethod
+    def _check_issuer(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.field_name != "auth_jwks_url":
+            raise ValueError("is missing; see docs/authentication.md")
+        is_trusted = value.startswith("https://") or info.data.get("app_debug")
+        if value and not is_trusted and info.field_name != "auth_audience":
+            raise ValueError("must begin with https:// unless APP_DEBUG=true")
+        return value
+
+{% endif %}
     @classmethod
     def load(cls, env_file: Path | None = None) -> Self:
         """Read the settings from the environment, and missing ones from a file.

@@ -12,6 +12,9 @@ from src.config import config, settings
 from src.core.core_module import setup_app
 from src.core.errors import ProblemError, problem
 from tests.problems import assert_problem
+{% if cookiecutter.auth == "oidc" %}
+from tests.tokens import make_token
+{% endif %}
 
 
 class OutOfStockError(ProblemError):
@@ -53,6 +56,9 @@ async def shop() -> AsyncIterator[httpx.AsyncClient]:
     setup_app(app, config, settings)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+{% if cookiecutter.auth == "oidc" %}
+        client.headers["Authorization"] = f"Bearer {make_token()}"
+{% endif %}
         yield client
 
 

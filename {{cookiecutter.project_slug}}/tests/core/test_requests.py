@@ -12,6 +12,9 @@ from nest.core import PyNestFactory
 from src.config import config, settings
 from src.core.core_module import CoreModule, setup_app
 from tests.problems import assert_problem
+{% if cookiecutter.auth == "oidc" %}
+from tests.tokens import make_token
+{% endif %}
 
 
 @pytest.fixture
@@ -27,6 +30,9 @@ async def limited() -> AsyncIterator[httpx.AsyncClient]:
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+{% if cookiecutter.auth == "oidc" %}
+        client.headers["Authorization"] = f"Bearer {make_token()}"
+{% endif %}
         yield client
 
 

@@ -2,7 +2,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
 
 from fastapi import Depends as Depends
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.security.base import SecurityBase
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -28,7 +28,10 @@ def Module(
 class BaseGuard:
     security_scheme: ClassVar[SecurityBase | None]
 
-    def can_activate(self, request: Request, credentials: Any, /) -> bool | Awaitable[bool]: ...
+    # A route passes a request and credentials, a gateway only an ExecutionContext.
+    def can_activate(self, *args: Any, **kwargs: Any) -> bool | Awaitable[bool]: ...
+    @classmethod
+    def as_dependency(cls) -> Any: ...
 
 def UseGuards(*guards: type[BaseGuard]) -> Callable[[_Function], _Function]: ...
 

@@ -1,0 +1,257 @@
+"""Routes: closed without a token, and with scopes that guards ask for."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from nest.core import BaseGuard
+from src.core.auth import requires
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.problems import assert_problem
+
+from .conftest import bearer
+from .issuer import LocalIssuer
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "X")
+CLOSED = [
+    "/teas",
+    "/teas/",
+    "//teas",
+    "/teas/1",
+    "/open",
+    "/open/me",
+    "/mounted",
+    "/mounted/page",
+    "/chat",
+    "/docs",
+    "/docs/assets/swagger-ui.css",
+    "/docs/oauth2-redirect",
+    "/redoc",
+    "/openapi.json",
+    "/nowhere",
+    "/health",
+    "/health/",
+    "/health/live/",
+    "/health//live",
+    "//health/live",
+    "/HEALTH/LIVE",
+    "/health/live%00",
+    "/health/live;/teas",
+    "/health/live%2F..%2F..%2Fteas",
+    "/%2e/health/live",
+]
+
+
+@pytest.mark.parametrize("path", CLOSED)
+async def test_route_is_closed_without_token(client: httpx.AsyncClient, path: str) -> None:
+    for method in METHODS:
+        response = await client.request(method, path)
+
+        assert response.status_code == 401, method
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_public_route_is_open(client: httpx.AsyncClient, issuer: LocalIssuer) -> None:
+    headers: list[dict[str, str]]
+    headers = [{}, bearer("x"), bearer(issuer.sign()), {"Authorization": "Basic YTpi"}]
+    for each in headers:
+        assert (await client.get("/health/live", headers=each)).status_code == 200
+        # Only the route's own methods are public.
+        for method in ("HEAD", "POST", "OPTIONS"):
+            response = await client.request(method, "/health/live", headers=each)
+            assert response.status_code in (401, 405)
+    assert (await client.get("/health/live?x=/teas#/teas")).status_code == 200
+
+
+async def test_prefix_of_a_proxy_opens_nothing(shop: FastAPI) -> None:
+    for root_path in ("/shop", "/health/live", "/teas", "/"):
+        transport = httpx.ASGITransport(shop, root_path=root_path)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            for path in [prefix + path for path in CLOSED for prefix in ("", root_path)]:
+                response = await client.get(path)
+                # The prefix may complete the path of the public route.
+                is_health = response.text == '{"status":"ok"}'
+                assert is_health or response.status_code == 401, (root_path, path)
+    transport = httpx.ASGITransport(shop, root_path="/shop")
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/health/live", "/shop/health/live"):
+            assert (await client.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"public_routes": ["/open", "/open/{name}", "/mounted"]}])
+async def test_public_routes_are_a_setting(client: httpx.AsyncClient, issuer: LocalIssuer) -> None:
+    token = bearer(issuer.sign())
+
+    assert (await client.get("/open")).json() is False
+    assert (await client.get("/open", headers=token)).json() is True
+    assert (await client.get("/open/green")).json() == "green"
+    assert (await client.get("/mounted/page")).text == "inside"
+    # Another route responds to these.
+    assert_problem(await client.get("/health/live"), 401)
+    assert_problem(await client.get("/teas"), 401)
+    assert_problem(await client.get("/open/"), 401)
+
+
+@pytest.mark.parametrize("changes", [{"public_routes": ["/open/{name}", "/open/me", "/teas"]}])
+async def test_guard_closes_a_public_route(shop: FastAPI, issuer: LocalIssuer) -> None:
+    # The lifespan moves `/open/me` before `/open/{name}`.
+    async with (
+        shop.router.lifespan_context(shop),
+        httpx.AsyncClient(transport=httpx.ASGITransport(shop), base_url="http://test") as client,
+    ):
+        for path in ("/teas", "/open/me"):
+            response = await client.get(path, headers=bearer("x"))
+            assert_problem(response, 401)
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+        response = await client.get("/open/me", headers=bearer(issuer.sign()))
+        assert response.json() == "ada"
+
+
+@pytest.mark.parametrize("changes", [{"public_routes": ["GET /open", "PUT /open/{name}"]}])
+async def test_public_route_may_name_a_method(client: httpx.AsyncClient, shop: FastAPI) -> None:
+    assert (await client.get("/open")).status_code == 200
+    for method, path in (("POST", "/open"), ("HEAD", "/open"), ("GET", "/open/green")):
+        assert (await client.request(method, path)).status_code == 401, path
+    operations = shop.openapi()["paths"]["/open"]
+    assert "security" not in operations["get"]
+    assert operations["post"]["security"] == [{"token": []}]
+
+
+@pytest.mark.parametrize("changes", [{"public_routes": ["/open/{name}"]}])
+async def test_public_route_opens_no_other(shop: FastAPI) -> None:
+    async with (
+        shop.router.lifespan_context(shop),
+        httpx.AsyncClient(transport=httpx.ASGITransport(shop), base_url="http://test") as client,
+    ):
+        assert (await client.get("/open/green")).status_code == 200
+        assert_problem(await client.get("/open/me"), 401)
+        assert_problem(await client.post("/open"), 401)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"), [({"public_docs": True}, 200), ({"public_docs": False}, 401)]
+)
+async def test_docs_are_public_by_a_setting(client: httpx.AsyncClient, status: int) -> None:
+    for path in ("/docs", "/docs/assets/swagger-ui.css", "/openapi.json"):
+        assert (await client.get(path)).status_code == status, path
+    assert (await client.get("/teas")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scopes", "missing"),
+    [
+        ((), "teas:read"),
+        (("teas:write", "teas:brew"), "teas:read"),
+        (("teas:read",), "teas:brew teas:write"),
+        (("teas:read", "teas:write"), "teas:brew teas:write"),
+        (("teas:read", "teas:write", "teas:brew"), None),
+    ],
+)
+async def test_guards_of_route_and_controller_add_up(
+    client: httpx.AsyncClient, issuer: LocalIssuer, scopes: tuple[str, ...], missing: str | None
+) -> None:
+    response = await client.post("/teas", headers=bearer(issuer.sign(*scopes)))
+
+    if missing is None:
+        assert response.status_code == 200
+    else:
+        assert_problem(response, 403)
+        challenge = f'Bearer error="insufficient_scope", scope="{missing}"'
+        assert response.headers["WWW-Authenticate"] == challenge
+
+
+async def test_guard_runs_before_validation(client: httpx.AsyncClient, issuer: LocalIssuer) -> None:
+    assert_problem(await client.get("/teas/green", headers=bearer(issuer.sign())), 403)
+    allowed = bearer(issuer.sign("teas:read"))
+    assert_problem(await client.get("/teas/green", headers=allowed), 422)
+
+
+@pytest.mark.parametrize("scopes", [(), ("",), ("a b",), ('a"b',), ("a\\b",), ("a\n",), ("ä",)])
+def test_malformed_scopes_are_rejected(scopes: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="invalid scopes"):
+        requires(*scopes)
+
+
+def test_requires_returns_a_class() -> None:
+    guards = requires("a"), requires("b")
+
+    assert all(issubclass(guard, BaseGuard) for guard in guards)
+    assert guards[0] is not guards[1]
+
+
+async def test_schema_has_the_scopes(shop: FastAPI) -> None:
+    document: dict[str, Any] = shop.openapi()
+    shop.openapi()
+    schemes = document["components"]["securitySchemes"]
+    assert schemes == {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+
+    found = {
+        f"{method} {path}": operation.get("security")
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert found == {
+        "get /health/live": None,
+        "get /health/ready": None,
+        "get /teas": [{"token": ["teas:read"]}],
+        "get /teas/{tea_id}": [{"token": ["teas:read"]}],
+        "post /teas": [{"token": ["teas:read", "teas:brew", "teas:write"]}],
+        "get /open": [{"token": []}],
+        "post /open": [{"token": []}],
+        "get /open/{name}": [{"token": []}],
+        "get /open/me": [{"token": []}],
+    }
+    for name, statuses in (("/teas", {"401", "403"}), ("/open", {"401"}), ("/health/live", set())):
+        responses = document["paths"][name]["get"]["responses"]
+        assert responses.keys() & {"401", "403"} == statuses
+        for status in statuses:
+            assert "X-Request-ID" in responses[status]["headers"]
+
+
+@pytest.fixture
+async def chat(shop: FastAPI) -> AsyncIterator[str]:
+    """Serve the app, and return the URL of its WebSocket."""
+    server = uvicorn.Server(uvicorn.Config(shop, port=0, lifespan="off", log_config=None))
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(5):
+        while not server.started:  # noqa: ASYNC110  # no event tells of it
+            await asyncio.sleep(0.01)
+    [port] = {socket.getsockname()[1] for each in server.servers for socket in each.sockets}
+    yield f"ws://127.0.0.1:{port}/chat"
+    server.should_exit = True
+    await serving
+
+
+async def send(url: str, event: str, token: str = "") -> Any:
+    """Send an event to the gateway, and return its response."""
+    async with connect(url, additional_headers=bearer(token) if token else {}) as socket:
+        await socket.send(json.dumps({"event": event}))
+        return json.loads(await socket.recv())
+
+
+async def test_websocket_needs_a_token(chat: str, issuer: LocalIssuer) -> None:
+    for token in ("", "x.y.z", issuer.sign(iss="https://evil.example")):
+        with pytest.raises(InvalidStatus) as caught:
+            await send(chat, "hello", token)
+        assert caught.value.response.status_code == 401
+
+    assert await send(chat, "hello", issuer.sign()) == {"event": "hello", "data": "ada"}
+
+
+async def test_guard_rejects_messages_without_scope(chat: str, issuer: LocalIssuer) -> None:
+    brewed = {"event": "brew", "data": "brewed"}
+    assert await send(chat, "brew", issuer.sign("teas:brew")) == brewed
+    assert (await send(chat, "brew", issuer.sign("teas:read")))["event"] == "error"
+
+
+@pytest.mark.parametrize("changes", [{"public_routes": ["/chat"]}])
+async def test_guard_closes_public_websocket(chat: str, issuer: LocalIssuer) -> None:
+    assert (await send(chat, "brew"))["event"] == "error"
+    assert (await send(chat, "brew", issuer.sign()))["event"] == "error"

@@ -1,0 +1,255 @@
+"""Projects with `auth=oidc`: their checks, attacks on them, and switching it on and off.
+
+`tests/auth/` has the attacks. They are copied into a rendered project and run there.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tools import servers
+from tools.releases import releases
+from tools.template import TEMPLATE, files, run
+
+from .conftest import Commands, Render, RunOwnTests
+from .helpers.docs import find_section
+from .helpers.projects import Combination
+from .helpers.repositories import commit
+from .helpers.serving import free_port, legs, serving
+from .test_budgets import find_code_lines
+from .test_update_matrix import History, history, live_in, update  # noqa: F401  # a fixture
+from .test_update_tool import contents, outside_skip, read_skip, start
+
+#: Each database, and both session styles.
+SECURED = [
+    Combination("sqlite", "service"),
+    Combination("postgresql", "controller"),
+    Combination("mysql", "controller"),
+]
+#: Lines of code that authentication adds to core.
+LINES = 250
+#: Every variable of the local test issuer, which `.env.example` has.
+NEW = "AUTH_ISSUER=http://localhost"
+
+each_database = pytest.mark.parametrize(
+    "combination", legs(SECURED), indirect=True, scope="session"
+)
+on_sqlite = pytest.mark.parametrize(
+    "combination", legs(SECURED[:1]), indirect=True, scope="session"
+)
+
+
+@pytest.fixture(scope="session")
+def secured(combination: Combination, render: Render) -> Path:
+    """Render and install a project with authentication, and create a module in it."""
+    project = render(**combination.answers, auth="oidc")
+    run("make uv.lock && uv sync --quiet", project)
+    run("make module name=orders fields='number:str:unique sent_at:datetime?'", project)
+    return project
+
+
+@pytest.fixture
+def variables(
+    combination: Combination, secured: Path, settings: dict[str, str], database: str
+) -> dict[str, str]:
+    """Return the environment of a project with an empty database and the installed packages."""
+    servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
+    name = f"{combination.database.upper()}_DB_NAME"
+    return settings | {name: database, "UV_PROJECT_ENVIRONMENT": str(secured / ".venv")}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token.strip()}"}
+
+
+def routes_of(document: dict[str, object]) -> list[tuple[str, str]]:
+    """List the methods and paths in an OpenAPI schema, with 1 as each parameter."""
+    paths = document["paths"]
+    assert isinstance(paths, dict)
+    return [
+        (method.upper(), re.sub(r"\{\w+\}", "1", path))
+        for path, operations in paths.items()
+        for method in operations
+        if not path.startswith("/health/")
+    ]
+
+
+def assert_closed(client: httpx.Client, token: str) -> None:
+    """Assert that no route but the health checks responds without a token."""
+    assert client.get("/health/ready").status_code == 200
+    document = client.get("/openapi.json", headers=bearer(token)).json()
+    routes = routes_of(document)
+    assert len(routes) >= 6
+    for method, path in [*routes, ("GET", "/docs"), ("GET", "/openapi.json")]:
+        response = client.request(method, path)
+        assert response.status_code == 401, path
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@each_database
+@pytest.mark.matrix
+def test_secured_project_passes_its_checks(
+    secured: Path, settings: dict[str, str], mypy_cache: Path, run_own_tests: RunOwnTests
+) -> None:
+    run("make lint", secured, MYPY_CACHE_DIR=str(mypy_cache))
+    printed = run_own_tests("make test", secured, **settings)
+
+    assert re.search(r"\d+ passed", printed)
+    assert "skipped" not in printed
+
+
+@each_database
+@pytest.mark.matrix
+def test_secured_project_withstands_attacks(
+    secured: Path, settings: dict[str, str], tmp_path: Path, run_own_tests: RunOwnTests
+) -> None:
+    folder = tmp_path / secured.name
+    shutil.copytree(secured, folder, ignore=shutil.ignore_patterns(".*"))
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(TEMPLATE / "tests" / "auth", folder / "tests" / "auth_extra", ignore=ignored)
+    example = find_section(secured, "docs/authentication.md", "Test").code_in("python")[0]
+    (folder / "tests" / "test_documented.py").write_text(f"import httpx\n{example}\n")
+
+    environment = settings | {"UV_PROJECT_ENVIRONMENT": str(secured / ".venv")}
+    tests = "tests/auth_extra tests/test_documented.py"
+    printed = run_own_tests(f"uv run --no-sync pytest {tests}", folder, **environment)
+
+    assert re.search(r"\d+ passed", printed)
+    assert "skipped" not in printed
+
+
+@each_database
+@pytest.mark.matrix
+@pytest.mark.runs_commands("docs/authentication.md", "Try it")
+def test_documented_token_is_accepted(
+    secured: Path, variables: dict[str, str], commands: Commands, tmp_path: Path
+) -> None:
+    """Follow the pages from a fresh checkout on: `make run`, then the commands with a token."""
+    folder = Path(shutil.copytree(secured, tmp_path / "my-app", ignore=ignore_litter))
+    curls, plain = commands(folder, "docs/authentication.md", "Try it")
+    port = free_port()
+
+    with serving("make run", folder, port, variables) as client:
+        assert NEW in (folder / ".env").read_text(encoding="utf-8")
+        printed = run(curls.replace("8000", str(port)), folder, **variables)
+        assert '"app_name":"My App"' in printed
+        assert '{"items":[],"next":null}' in printed
+
+        token = run(plain, folder, **variables)
+        added = client.post("/examples", json={"name": "Ada"}, headers=bearer(token))
+        assert added.status_code == 201
+        reader = run("make --silent token scopes=examples:read", folder, **variables)
+        assert client.get("/examples", headers=bearer(reader)).status_code == 200
+        assert client.get("/orders", headers=bearer(reader)).status_code == 403
+        assert client.delete("/examples/1", headers=bearer(reader)).status_code == 403
+        for method, path in routes_of(client.get("/openapi.json").json()):
+            assert client.request(method, path).status_code == 401, path
+    run("git init --quiet && git check-ignore .env .test-issuer.json", folder)
+
+
+def ignore_litter(_: str, names: list[str]) -> set[str]:
+    return set(names) & {".venv", ".env", ".test-issuer.json", "__pycache__", ".mypy_cache"}
+
+
+@on_sqlite
+@pytest.mark.matrix
+def test_local_issuer_is_refused_in_production(secured: Path, variables: dict[str, str]) -> None:
+    local = {"AUTH_ISSUER": "http://localhost", "AUTH_JWKS_URL": "file:.test-issuer.json"}
+    given = variables | local | {"AUTH_AUDIENCE": "shop", "APP_DEBUG": "false"}
+    for entry in ("python main.py", "uvicorn app:app", "alembic upgrade head"):
+        with pytest.raises(AssertionError) as caught:
+            run(f"uv run --no-sync {entry}", secured, **given)
+        _, _, printed = str(caught.value).partition("\n")
+        lines = printed.splitlines()
+        assert lines[0] == (
+            "AUTH_ISSUER: must begin with https:// unless APP_DEBUG=true, not 'http://localhost'"
+        )
+        assert len(lines) == 2  # the other one is about AUTH_JWKS_URL
+
+
+def test_projects_without_auth_have_none_of_it(render: Render) -> None:
+    """The option adds files, and lines to some others. A project without it has no trace."""
+    for combination in SECURED:
+        plain = render(**combination.answers)
+        for path in files(plain):
+            text = (plain / path).read_text(encoding="utf-8")
+            if path.name not in {"update.py", ".cruft.json", "updating.md"}:
+                assert not re.search(r"(?i)jwt|oidc|\bAUTH_", text), path
+
+
+@pytest.mark.parametrize("combination", SECURED, ids=str)
+def test_auth_adds_few_lines_to_core(combination: Combination, render: Render) -> None:
+    plain, secured = (
+        sum(
+            len(find_code_lines(path.read_text(encoding="utf-8")))
+            for path in (render(**combination.answers, **auth) / "src" / "core").rglob("*.py")
+        )
+        for auth in ({}, {"auth": "oidc"})
+    )
+
+    assert secured - plain <= LINES
+
+
+@pytest.mark.parametrize("version", [next(iter(releases(TEMPLATE))), "HEAD"])
+def test_auth_is_switched_on_and_off(
+    version: str,
+    history: History,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """Update a project to `auth=oidc` and back: each time it equals a fresh one."""
+    combination = Combination("sqlite", "service")
+    secure = Combination("sqlite", "service", "oidc")
+    project = start(history.render(version, combination), tmp_path / "my-app")
+    made = {each: history.render("HEAD", each) for each in (secure, combination)}
+    history.show("HEAD")
+
+    for each, fresh in made.items():
+        before = contents(project)
+        mine = {name: before[name] for name in before.keys() - outside_skip(project).keys()}
+        theirs = outside_skip(fresh, read_skip(project))
+        update(project, f"auth={each.auth}")
+        assert contents(project) == theirs | mine
+
+
+@on_sqlite
+@pytest.mark.matrix
+@pytest.mark.parametrize("version", [next(iter(releases(TEMPLATE))), "HEAD"])
+def test_switched_project_is_closed(
+    version: str,
+    history: History,  # noqa: F811
+    variables: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """Switch a project with unguarded modules, and let its own tests run untouched."""
+    lived = Path(shutil.copytree(history.render(version, SECURED[0]), tmp_path / "lived"))
+    live_in(lived, deployed=False)
+    project = start(lived, tmp_path / "my-app")
+    history.show("HEAD")
+    run([sys.executable, "update.py"], project)
+    commit(project, "Update")
+
+    report = run([sys.executable, "update.py", "auth=oidc"], project)
+
+    assert re.findall(r"^- `(src/.*_controller\.py)`$", report, re.MULTILINE)[-2:] == [
+        "src/app_controller.py",
+        "src/orders/orders_controller.py",
+    ]
+    assert '`@UseGuards(requires("orders:read"))`' in report
+    environment = variables | {"DB_CREATE_ALL": "true"}
+    shutil.copy(project / ".env.example", project / ".env")
+    token = run("uv run --no-sync python -m scaffold.tokens", project, **environment)
+    port = free_port()
+    served = environment | {"PUBLIC_DOCS": "false"}
+    with serving("uv run --no-sync python main.py", project, port, served) as client:
+        assert_closed(client, token)
+        added = client.post("/orders", json={"name": "Ada"}, headers=bearer(token))
+        assert added.status_code == 201, added.text
+    tests = "tests/orders tests/test_app.py tests/core"
+    assert re.search(r"\d+ passed", run(f"uv run --no-sync pytest {tests}", project, **environment))
