@@ -539,6 +539,17 @@ def test_unusual_app_module_gets_printed_instructions(make: Make, project: Path)
     assert "        OrdersModule," in told
 
 
+def test_app_error_keeps_the_openapi_file(make: Make, project: Path) -> None:
+    (project / "openapi.json").write_text("{}")
+    (project / "src" / "__init__.py").write_text("raise SystemExit('LOG_LEVEL: wrong')\n")
+
+    told = make("orders")
+
+    assert "openapi.json was not updated (LOG_LEVEL: wrong): run `make openapi`" in told
+    assert (project / "openapi.json").read_text() == "{}"
+    assert (project / "src" / "orders" / "orders_controller.py").exists()
+
+
 def test_failure_leaves_no_files(make: Make, project: Path) -> None:
     """Fail after half of the files are written, because `tests` is a file."""
     shutil.rmtree(project / "tests")

@@ -94,10 +94,13 @@ def make_module(project: Project, names: Names, fields: str, *, dry_run: bool = 
             if path.is_file()
         }
     lines = describe(contents, project.root)
+    is_recorded = not unusual and (project.root / "openapi.json").exists()
     if not dry_run:
         place(contents, project.root)
+        lines += [record_api(project.root)] if is_recorded else []
     elif APP_MODULE in contents:
         before = (project.root / APP_MODULE).read_bytes()
+        lines += ["UPDATE openapi.json"] if is_recorded else []
         lines += ["", f"{APP_MODULE.as_posix()}:", *compare(before, contents[APP_MODULE])]
     if unusual:
         lines += [
@@ -232,6 +235,19 @@ def ruff(*arguments: str | Path) -> bool:
         reason = " ".join(result.stderr.split())
         raise RejectedError(f"ruff cannot run ({reason}); fix that first")
     return result.returncode == 0
+
+
+def record_api(root: Path) -> str:
+    """Write `openapi.json` again, and return a line of text about that."""
+    # Another process, so that a mistake in the app can't hide the module's files.
+    command = [sys.executable, "-m", "scaffold.openapi"]
+    reason = "interrupted"
+    with suppress(KeyboardInterrupt):
+        result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return "UPDATE openapi.json"
+        reason = (result.stderr.splitlines() or ["no reason"])[-1]
+    return f"openapi.json was not updated ({reason}): run `make openapi`"
 
 
 def describe(contents: dict[Path, bytes], root: Path) -> list[str]:
