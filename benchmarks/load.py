@@ -151,7 +151,7 @@ def drive(server: Server, workload: str, connections: int, seconds: int) -> Meas
     os.truncate(server.log, 0)
     command = ["wrk", "--threads", "1", "--connections", str(connections)]
     command += ["--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT)]
-    command += [server.url, "--", workload, uuid4().hex]
+    command += [server.url, "--", workload, uuid4().hex, server.contender.token]
     before = server.cpu(), database_cpu(), wrk_cpu(), machine_cpu()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     after = server.cpu(), database_cpu(), wrk_cpu(), machine_cpu()

@@ -4,8 +4,15 @@ from pathlib import Path
 
 from .contenders import BARE, CLI, HANDWRITTEN, STYLES
 from .report import write_section
-from .results import CONNECTIONS, GAIN_TARGET, WORKERS_CONNECTIONS, WORKERS_TARGET, Results
-from .tables import ablation_table, contender_table, target_table, workers_table
+from .results import (
+    CONNECTIONS,
+    GAIN_TARGET,
+    WORKERS_CONNECTIONS,
+    WORKERS_TARGET,
+    WORKLOADS,
+    Results,
+)
+from .tables import ablation_table, auth_table, contender_table, target_table, workers_table
 
 PICTURE = Path(__file__).with_name("ratios.svg")
 SECTION = """\
@@ -38,6 +45,14 @@ that the optimisation raises the rate by 20 %. For p99, it means that p99 is 20 
 optimisation. The verdict is "remove" if the ratio is below {gain_target} on every database.
 
 {ablation}
+
+### Authentication
+
+Each row compares a project of the style `{controller}` with `auth=oidc`, whose requests have a
+token, with one without authentication. The workload is "{auth_workload}". The last column is the
+additional processor time, for verifying the token and checking its scope.
+
+{auth}
 
 ### Rates, memory and startup
 
@@ -89,6 +104,8 @@ def write(results: Results) -> str:
         versions=", ".join(results.packages),
         targets=target_table(results),
         ablation=ablation_table(results),
+        auth=auth_table(results),
+        auth_workload=WORKLOADS["read-one"].title,
         contenders=contender_table(results),
         workers=workers_table(results),
     )

@@ -1,4 +1,4 @@
--- The requests of a workload: wrk --script requests.lua URL -- WORKLOAD PREFIX
+-- The requests of a workload: wrk --script requests.lua URL -- WORKLOAD PREFIX [TOKEN]
 -- Created names begin with PREFIX, which has to be new. The last line of the output is JSON.
 
 local rows = 1000
@@ -34,6 +34,9 @@ local workloads = {
 function init(arguments)
   make = workloads[arguments[1]]
   prefix = arguments[2]
+  if arguments[3] and arguments[3] ~= "" then
+    wrk.headers["Authorization"] = "Bearer " .. arguments[3]
+  end
 end
 
 function request()

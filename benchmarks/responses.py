@@ -90,7 +90,9 @@ def ask(server: Server, database: Database, questions: list[Question]) -> dict[s
     """Fill the table, send the requests, and return the responses by request."""
     database.fill(ROWS)
     responses = {}
-    with httpx.Client(base_url=server.url) as client:
+    token = server.contender.token
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(base_url=server.url, headers=headers) as client:
         for question in questions:
             response = client.request(question.method, question.path, json=question.body)
             asked = f"{question.method} {question.path} {question.body}"

@@ -109,6 +109,8 @@ class Results:
     cells: dict[Cell, list[Round]] = field(default_factory=dict)
     #: Rounds of the complete project and of those without one optimisation.
     ablation: dict[Cell, list[Round]] = field(default_factory=dict)
+    #: Rounds of a project without authentication, and of one with each kind of token.
+    auth: dict[Cell, list[Round]] = field(default_factory=dict)
     #: Bytes, by database and contender.
     memory: dict[str, dict[str, int]] = field(default_factory=dict)
     #: Seconds of each round, by database and contender.

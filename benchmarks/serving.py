@@ -24,6 +24,7 @@ from .contenders import (
     Contender,
     MeasurementError,
     make_contenders,
+    make_secured,
     prepare,
     versions,
 )
@@ -44,6 +45,7 @@ from .results import (
 )
 from .tables import (
     ablation_table,
+    auth_table,
     cell_table,
     contender_table,
     heading,
@@ -55,7 +57,7 @@ from .tables import (
 #: Rounds of each part. To find a gain of 10 % takes more rounds than to find a ratio of 2.
 ROUNDS, ABLATION_ROUNDS = 5, 7
 #: The parts that aren't workloads in `requests.lua`.
-ABLATION, START, WORKERS = "ablation", "start", "two-workers"
+ABLATION, AUTH, START, WORKERS = "ablation", "auth", "start", "two-workers"
 #: The workload of `--quick`.
 QUICK = "mix"
 NO_WRK = "wrk is not installed: run `apt install wrk` or `brew install wrk`"
@@ -64,7 +66,7 @@ NO_WRK = "wrk is not installed: run `apt install wrk` or `brew install wrk`"
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.serving")
     parser.add_argument("--database", choices=DATABASES, action="append")
-    parts = [*WORKLOADS, ABLATION, START, WORKERS]
+    parts = [*WORKLOADS, ABLATION, AUTH, START, WORKERS]
     parser.add_argument("--workload", choices=parts, action="append")
     parser.add_argument("--connections", type=int, action="append")
     parser.add_argument("--rounds", type=int, help="measurements of each contender")
@@ -116,6 +118,8 @@ def run(database: Database, options: argparse.Namespace, results: Results) -> No
         with serving_all([contenders[0], *ablated], database) as running:
             if ABLATION in options.workload:
                 results.ablation |= measure_ablation(running, database, options)
+    if AUTH in options.workload or options.quick:
+        measure_auth(contenders[0], database, options, results)
     if START in options.workload:
         results.starts[database.kind] = time_starts(contenders, database)
     if WORKERS in options.workload:
@@ -181,6 +185,17 @@ def measure_ablation(
     }
 
 
+def measure_auth(
+    plain: Contender, database: Database, options: argparse.Namespace, results: Results
+) -> None:
+    """Check the responses to requests with tokens; measure them if that part is selected."""
+    with serving_all([plain, *make_secured(database.kind)], database) as running:
+        if AUTH in options.workload:
+            cell = Cell(database.kind, "read-one", CONNECTIONS)
+            rounds = options.rounds or ABLATION_ROUNDS
+            results.auth[cell] = measure(running, database, cell, rounds, options)
+
+
 def time_starts(contenders: list[Contender], database: Database) -> dict[str, list[float]]:
     """Start each contender several times; return the seconds until its first response."""
     starts: dict[str, list[float]] = {each.name: [] for each in contenders}
@@ -213,6 +228,8 @@ def print_summary(results: Results) -> None:
         print(f"\n{target_table(results)}")
     if results.ablation:
         print(f"\n{ablation_table(results)}")
+    if results.auth:
+        print(f"\n{auth_table(results)}")
     if results.starts:
         print(f"\n{contender_table(results)}")
     if results.workers:
@@ -232,7 +249,7 @@ def main() -> None:
         options.rounds,
         options.against,
     )
-    options.workload = options.workload or [*COMPARED, ABLATION, START, WORKERS]
+    options.workload = options.workload or [*COMPARED, ABLATION, AUTH, START, WORKERS]
     options.connections = options.connections or [CONNECTIONS]
     if not shutil.which("wrk"):
         if not options.quick:

@@ -144,6 +144,18 @@ def ablation_table(results: Results) -> str:
     return table(["optimisation", "measured by", *results.versions, "verdict"], rows)
 
 
+def auth_table(results: Results) -> str:
+    """Return the cost of each kind of token."""
+    rows = []
+    for cell, rounds in results.auth.items():
+        first, *others = rounds[0]
+        for name in others:
+            cost = median(rounds, name, cpu) - median(rounds, first, cpu)
+            measured = ratio(rounds, name, first, rate)
+            rows.append([cell.database, name, str(measured), f"{cost * 1e6:.0f}"])
+    return table(["database", "token", "rate ratio", "CPU µs per request"], rows)
+
+
 def contender_table(results: Results) -> str:
     """Return the rates, memory and startup times of the contenders."""
     rows = []

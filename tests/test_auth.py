@@ -34,8 +34,17 @@ SECURED = [
 ]
 #: Lines of code that authentication adds to core.
 LINES = 250
-#: Every variable of the local test issuer, which `.env.example` has.
-NEW = "AUTH_ISSUER=http://localhost"
+#: The files that differ with authentication. Projects without it have none of the new ones.
+CHANGED = """
+    .cruft.json .env.example .gitignore AGENTS.md Makefile compose.yaml docs/README.md docs/clients.md
+    docs/configuration.md docs/deployment.md docs/growing.md pyproject.toml requirements.txt
+    src/core/core_module.py src/core/settings.py src/examples/examples_controller.py
+    tests/__init__.py tests/conftest.py tests/core/test_errors.py tests/core/test_requests.py
+"""
+NEW = """
+    docs/authentication.md scaffold/tokens.py src/core/auth.py src/core/http/issuer.py
+    tests/tokens.py
+"""
 
 each_database = pytest.mark.parametrize(
     "combination", legs(SECURED), indirect=True, scope="session"
@@ -137,7 +146,7 @@ def test_documented_token_is_accepted(
     port = free_port()
 
     with serving("make run", folder, port, variables) as client:
-        assert NEW in (folder / ".env").read_text(encoding="utf-8")
+        assert "AUTH_ISSUER=http://localhost" in (folder / ".env").read_text(encoding="utf-8")
         printed = run(curls.replace("8000", str(port)), folder, **variables)
         assert '"app_name":"My App"' in printed
         assert '{"items":[],"next":null}' in printed
@@ -253,3 +262,15 @@ def test_switched_project_is_closed(
         assert added.status_code == 201, added.text
     tests = "tests/orders tests/test_app.py tests/core"
     assert re.search(r"\d+ passed", run(f"uv run --no-sync pytest {tests}", project, **environment))
+
+
+@pytest.mark.parametrize("combination", SECURED, ids=str)
+def test_auth_changes_only_listed_files(combination: Combination, render: Render) -> None:
+    plain = contents(render(**combination.answers))
+    secured = contents(render(**combination.answers, auth="oidc"))
+
+    assert secured.keys() - plain.keys() == set(NEW.split())
+    assert plain.keys() <= secured.keys()
+    changed = {name for name, content in plain.items() if secured[name] != content}
+    [scaffold] = [name for name in changed if name.startswith("scaffold/module/")]
+    assert changed - {scaffold} == set(CHANGED.split())

@@ -130,6 +130,9 @@ def test_results_fit_in_250_lines() -> None:
             results.cells[Cell(database, name, CONNECTIONS)] = [
                 {name: measured(1) for name in others}
             ]
+        results.auth[Cell(database, "read-one", CONNECTIONS)] = [
+            {name: measured(1) for name in (STYLES[0], "RS256 token", "ES256 token")}
+        ]
         for name in {each.workload for each in OPTIMISATIONS.values()}:
             results.ablation[Cell(database, name, CONNECTIONS)] = [
                 {name: measured(1) for name in [STYLES[0], *OPTIMISATIONS]}

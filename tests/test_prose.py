@@ -31,8 +31,8 @@ BANNED = re.compile(
     re.IGNORECASE,
 )
 FIELDS = "number:str:unique total:decimal note:text? sent_at:datetime? example_id:ref(examples)"
-#: Files with comments that begin with a number sign, besides YAML and TOML.
 SECURED = Combination("postgresql", "controller", "oidc")
+#: Files with comments that begin with a number sign, besides YAML and TOML.
 WITH_COMMENTS = {".env.example", ".dockerignore", ".gitignore", "Dockerfile", "Makefile"}
 
 

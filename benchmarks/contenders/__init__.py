@@ -1,5 +1,6 @@
 """The contenders: write, install and start the compared apps."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -55,12 +56,17 @@ class Contender:
     variables: dict[str, str] = field(default_factory=dict)
     #: A path that returns 200 when the app is ready.
     first: str = "/health/live"
+    #: The access token of each request, if the app needs one.
+    token: str = ""
 
 
 def prepare() -> None:
     """Create the contenders' shared environment, with the projects' pinned versions."""
     requirements = [
-        str(render_over(BUILD / f"pins-{database}", database=database) / "requirements.txt")
+        str(
+            render_over(BUILD / f"pins-{database}", database=database, auth="oidc")
+            / "requirements.txt"
+        )
         for database in DATABASES
     ]
     uv = str(Path(sys.executable).with_name("uv"))
@@ -74,7 +80,7 @@ def prepare() -> None:
 def versions() -> list[str]:
     """Return the main packages with their versions."""
     names = ["pynest-api", "fastapi", "starlette", "pydantic", "sqlalchemy", "structlog"]
-    names += ["uvicorn", "uvloop", "httptools", "aiosqlite", "asyncpg", "aiomysql"]
+    names += ["pyjwt", "uvicorn", "uvloop", "httptools", "aiosqlite", "asyncpg", "aiomysql"]
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
     found = run([str(PYTHON), "-c", code, *names], BUILD).split()
     return [f"{name} {version}" for name, version in zip(names, found, strict=True)]
@@ -117,6 +123,28 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
             Contender(name, [*uvicorn, f"{module}:app", "--port"], folder, {"DATABASE": database})
             for name, module in ((HANDWRITTEN, "handwritten"), (BARE, "bare"))
         ),
+    ]
+
+
+def make_secured(database: str) -> list[Contender]:
+    """Write a project with authentication; return it once for each kind of token."""
+    folder = render_over(
+        BUILD / f"{database}-oidc", database=database, session_style=STYLES[0], auth="oidc"
+    )
+    keys = folder / "keys.json"
+    tokens = run([str(PYTHON), str(Path(__file__).with_name("tokens.py")), str(keys)], BUILD)
+    variables = {
+        "DB_CREATE_ALL": "false",
+        "LOG_FORMAT": "json",
+        "APP_DEBUG": "true",
+        "AUTH_ISSUER": "http://localhost",
+        "AUTH_AUDIENCE": "bench",
+        "AUTH_JWKS_URL": f"file:{keys}",
+    }
+    command = [str(PYTHON), "main.py", "--port"]
+    return [
+        Contender(f"{kind} token", command, folder, variables, token=token)
+        for kind, token in json.loads(tokens).items()
     ]
 
 
