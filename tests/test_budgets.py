@@ -14,7 +14,7 @@ import pytest
 from .conftest import Render
 
 #: Lines of code in `src/core`, by database.
-CORE_LINES = {"sqlite": 1165, "postgresql": 1332, "mysql": 1340}
+CORE_LINES = {"sqlite": 1187, "postgresql": 1354, "mysql": 1362}
 #: Lines of core's tests in a project.
 TEST_LINES = 450
 

@@ -7,6 +7,7 @@ set, as in CI, it fails instead.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -221,6 +222,31 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@legs_of("controller")
+def test_unusable_database_is_one_line(
+    combination: Combination, installed: Path, settings: dict[str, str], tmp_path: Path
+) -> None:
+    prefix = combination.database.upper()
+    unusable = settings | {f"{prefix}_PORT": "1", "LOG_FORMAT": "json", "UVICORN_PORT": "1"}
+    if combination.database == "sqlite":
+        (tmp_path / "app.db").write_text("This is not a database.")
+        unusable["SQLITE_DB_NAME"] = str(tmp_path / "app")
+    line = r"cannot connect to [^\n]+ \([^\n]+\); see docs/database.md"
+
+    with pytest.raises(AssertionError) as migration:
+        run(".venv/bin/alembic upgrade head", installed, **unusable)
+    with pytest.raises(AssertionError) as start:
+        run(".venv/bin/python main.py", installed, **unusable)
+
+    assert re.fullmatch(rf".* exited with 1:\n{line}\n", str(migration.value))
+    told, _, printed = str(start.value).partition("\n")
+    assert told.endswith(" exited with 3:")
+    errors = [each for each in map(json.loads, printed.splitlines()) if each["level"] == "error"]
+    assert [error["event"] for error in errors[1:]] == ["Application startup failed. Exiting."]
+    assert re.fullmatch(line, errors[0]["event"])
+    assert errors[0].keys() == errors[1].keys()
 
 
 @legs_of("service")

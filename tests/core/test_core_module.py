@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import FastAPI
@@ -6,6 +8,7 @@ from sqlalchemy import inspect
 from src.config import config, settings
 from src.core import core_module
 from src.core.core_module import lifespan
+from starlette.types import Message
 
 
 @pytest.mark.parametrize("create", [True, False])
@@ -68,11 +71,69 @@ class DriverError(Exception):
 async def test_startup_error_has_address_and_reason(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
-    async def fail() -> None:
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[None]:
+        raise error
+        yield
+
+    def migrate(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(config, "create_all", fail)
-
-    with pytest.raises(ConnectionError, match=rf"cannot create the tables in .*{reason}"):
+    monkeypatch.setattr("src.core.database.provider.migrate_if_empty", migrate)
+    with pytest.raises(ConnectionError, match=rf"^cannot create the tables in .*{reason}"):
         async with lifespan(app):
             pass
+
+    monkeypatch.setattr(config, "connect", connect)
+    with pytest.raises(ConnectionError, match=rf"^cannot connect to .*{reason}"):
+        async with lifespan(app):
+            pass
+
+
+async def test_mistake_in_a_migration_keeps_its_type(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def migrate(*_: object) -> None:
+        raise KeyError("revision")
+
+    monkeypatch.setattr("src.core.database.provider.migrate_if_empty", migrate)
+
+    with pytest.raises(KeyError, match="revision"):
+        async with lifespan(app):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("error", "is_short"),
+    [
+        (ConnectionError("no database"), True),
+        (TimeoutError("no lock"), True),
+        (TimeoutError(), False),
+        (ConnectionRefusedError(111, "of something else"), False),
+        (KeyError("revision"), False),
+    ],
+    ids=repr,
+)
+async def test_startup_failure_has_a_short_message(error: Exception, *, is_short: bool) -> None:
+    @asynccontextmanager
+    async def fail(_: FastAPI) -> AsyncIterator[None]:
+        raise error
+        yield
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = FastAPI(lifespan=fail)
+    core_module.setup_app(app, config, settings)
+    with pytest.raises(type(error)):
+        await app({"type": "lifespan", "app": app}, receive, send)
+
+    [message] = sent
+    assert message["type"] == "lifespan.startup.failed"
+    assert (message["message"] == str(error)) is is_short
+    assert ("Traceback" in message["message"]) is not is_short

@@ -8,6 +8,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from nest.common.exceptions import ForbiddenException
 from nest.core.decorators.database import async_db_request_handler
+from pydantic import BaseModel
 from src.config import config, settings
 from src.core.core_module import setup_app
 from src.core.errors import ProblemError, problem
@@ -199,3 +200,39 @@ async def test_validation_errors_are_limited(core_client: httpx.AsyncClient) -> 
 
     assert_problem(response, 422)
     assert len(response.json()["errors"]) == 100
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "detail"),
+    [
+        ("", '{"name": "Ada"}', "Content-Type must be application/json"),
+        ("text/plain", '{"name": "Ada"}', "Content-Type must be application/json"),
+        ("application/x-www-form-urlencoded", "{}", "Content-Type must be application/json"),
+        ("text/plain", "", "Field required"),
+        ("application/json", "[1]", "Input should be a valid dictionary or object to extract"),
+        (
+            "application/problem+json",
+            "[1]",
+            "Input should be a valid dictionary or object to extract",
+        ),
+    ],
+)
+async def test_body_of_another_type_is_explained(content_type: str, body: str, detail: str) -> None:
+    class Shelf(BaseModel):
+        name: str
+
+    app = FastAPI()
+    setup_app(app, config, settings)
+
+    @app.post("/")
+    async def add(shelf: Shelf) -> None: ...
+
+    transport = httpx.ASGITransport(app)
+    headers = {"Content-Type": content_type} if content_type else {}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.post("/", content=body, headers=headers)
+
+    assert_problem(response, 422)
+    [error] = response.json()["errors"]
+    assert error["location"] == ["body"]
+    assert error["detail"].startswith(detail)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import sys
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
@@ -135,4 +136,7 @@ elif connection is not None:
     # The app hands over its own connection at startup.
     migrate(connection)
 else:
-    asyncio.run(migrate_online())
+    try:
+        asyncio.run(migrate_online())
+    except (ConnectionError, TimeoutError) as error:
+        sys.exit(str(error))

@@ -10,7 +10,6 @@ from types import FrameType
 
 from fastapi import FastAPI
 from nest.core import Module
-from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import State
 from starlette.middleware.cors import CORSMiddleware
 
@@ -98,22 +97,13 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
     """Create the tables at startup, and close the database connections at shutdown.
 
     Raises:
-        ConnectionError: the tables can't be created; the message has the address and the reason.
+        ConnectionError, TimeoutError: the tables can't be created; the message is one line.
         ValueError: a route hides another one; the message names both.
     """
     state = http_server.state
     order_routes(http_server)
-    try:
-        if state.settings.db_create_all:
-            await state.config.create_all()
-    except Exception as error:
-        # asyncpg has its own errors, which projects on other databases can't import.
-        if not isinstance(error, (DBAPIError, OSError)) and not hasattr(error, "sqlstate"):
-            raise
-        reason = str(getattr(error, "orig", error)) or "no response in time"
-        # A URL's repr hides the password.
-        message = f"cannot create the tables in {state.config.engine.url!r} ({reason})"
-        raise ConnectionError(f"{message}; see docs/database.md") from None
+    if state.settings.db_create_all:
+        await state.config.create_all()
 {% if cookiecutter.auth == "oidc" %}
     state.issuer.start()
 {% endif %}

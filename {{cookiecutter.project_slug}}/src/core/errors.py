@@ -126,7 +126,7 @@ async def respond_to(request: Request, error: Exception) -> Response:
             for kind in type(error).__mro__:
                 if kind in handlers and kind is not Exception:
                     return await _call(handlers[kind], request, error)
-    if response := _explain(error):
+    if response := _explain(request, error):
         return response
     logger.error("Unexpected error", exc_info=error)
     if handler := handlers.get(500) or handlers.get(Exception):
@@ -142,11 +142,16 @@ async def _call(handler: Any, request: Request, error: Exception) -> Response:
     return response
 
 
-def _explain(error: Exception) -> Response | None:
+def _explain(request: Request, error: Exception) -> Response | None:
     """Create the response to an expected error."""
     if isinstance(error, RequestValidationError):
         # Limit the list: a body of 1 MB may contain 100,000 errors.
         found = error.errors()[:100]
+        if "json" not in request.headers.get("Content-Type", ""):
+            # FastAPI doesn't parse such a body, and reports that it is no object.
+            for each in found:
+                if each["loc"] == ("body",) and each["type"].endswith("_type"):
+                    each["msg"] = "Content-Type must be application/json"
         errors = [{"detail": each["msg"], "location": list(each["loc"])} for each in found]
         return problem(422, "The request is invalid.", errors=errors)
     if isinstance(error, HttpException):

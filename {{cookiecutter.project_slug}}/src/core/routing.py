@@ -30,18 +30,26 @@ def order_routes(http_server: FastAPI) -> None:
     Raises:
         ValueError: FastAPI 0.137 or later can't move the route; the message names both routes.
     """
-    routes: list[Any] = http_server.router.routes
-    # Since FastAPI 0.137, this list has copies of the routes, and changing it has no effect.
-    views = getattr(routing, "iter_route_contexts", None)
-    listed = list(views(routes)) if views else routes
+    listed = list_routes(http_server)
+    is_copy = listed is not http_server.router.routes
     for index, route in enumerate(listed):
         hiding = next((each for each in listed[:index] if _hides(each, route)), None)
-        if hiding and views:
+        if hiding and is_copy:
             problem = f"{hiding.path} ({hiding.name}) hides {route.path}"
             fix = f"rename {route.name}, since PyNest sorts methods by name"
             raise ValueError(f"{problem} ({route.name}): {fix}")
         if hiding:
             listed.insert(listed.index(hiding), listed.pop(index))
+
+
+def list_routes(http_server: FastAPI) -> list[Any]:
+    """Return the app's list of routes.
+
+    Since FastAPI 0.137, the routes form a tree. Then this is a copy, and changing it has no effect.
+    """
+    routes: list[Any] = http_server.router.routes
+    views = getattr(routing, "iter_route_contexts", None)
+    return list(views(routes)) if views else routes
 
 
 def _hides(earlier: Any, route: Any) -> bool:

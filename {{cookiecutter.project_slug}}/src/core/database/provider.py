@@ -1,12 +1,13 @@
 """The database provider: PyNest's `AsyncOrmProvider`, with two engines and safe credentials."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from nest.core.database.orm_provider import AsyncOrmProvider
 from sqlalchemy import URL, NullPool, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -107,12 +108,13 @@ class DatabaseProvider(AsyncOrmProvider):
         """Run the migrations if the database is empty. Never change any other database.
 
         Raises:
+            ConnectionError: the database can't be reached, or rejects the migrations; the message
+                has the address and the reason.
             TimeoutError: another process has been changing the schema for too long.
-            OSError, sqlalchemy.exc.DBAPIError: the database can't be reached, or the driver's
-                own error.
         """
         async with self.schema_connection() as connection:
-            await connection.run_sync(migrate_if_empty, self.Base.metadata)
+            with _explained("create the tables in", self.migration_url):
+                await connection.run_sync(migrate_if_empty, self.Base.metadata)
 
     async def drop_all(self) -> None:
         """Drop the entities' tables and the record of their migrations; raise as `create_all`."""
@@ -128,7 +130,9 @@ class DatabaseProvider(AsyncOrmProvider):
         Raises:
             As `create_all`.
         """
-        async with self.connect() as connection:
+        async with AsyncExitStack() as stack:
+            with _explained("connect to", self.migration_url):
+                connection = await stack.enter_async_context(self.connect())
             # Closing the connection releases the lock.
             await driver.lock_schema(connection, transaction_pooler=self._is_pooled)
             yield connection
@@ -141,7 +145,8 @@ class DatabaseProvider(AsyncOrmProvider):
             db_name: another database of the same server; empty for none.
 
         Raises:
-            As `create_all`.
+            OSError, sqlalchemy.exc.DBAPIError: the database can't be reached, or the driver's own
+                error.
         """
         url = self.migration_url if db_name is None else self.migration_url.set(database=db_name)
         engine = self._create_engine(url, None, self._unpooled)
@@ -187,3 +192,18 @@ class DatabaseProvider(AsyncOrmProvider):
         """Close the connections of both pools."""
         await self.engine.dispose()
         await self.read_engine.dispose()
+
+
+@contextmanager
+def _explained(action: str, url: URL) -> Iterator[None]:
+    """Turn an error of the database or the network into one line."""
+    try:
+        yield
+    except Exception as error:
+        # asyncpg has its own errors, which projects on other databases can't import.
+        if not isinstance(error, (DBAPIError, OSError)) and not hasattr(error, "sqlstate"):
+            raise
+        reason = str(getattr(error, "orig", error)) or "no response in time"
+        # A URL's repr hides the password.
+        message = f"cannot {action} {url!r} ({reason}); see docs/database.md"
+        raise ConnectionError(message) from None

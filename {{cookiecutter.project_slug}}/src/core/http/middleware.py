@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import sys
 import time
 from contextlib import suppress
+from functools import partial
 from random import getrandbits
 from urllib.parse import quote
 
@@ -48,7 +50,7 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, partial(send_reason, send))
             return
         start = time.perf_counter()
         request_id = Headers(scope=scope).get(HEADER, "")
@@ -103,6 +105,16 @@ class RequestMiddleware:
             route = getattr(scope.get("route"), "path", None)
             request = {"method": scope["method"], "route": route, "path": quote(scope["path"])}
             self.logger.info("Request", **request, status=status, duration_ms=duration)
+
+
+async def send_reason(send: Send, message: Message) -> None:
+    """Replace Starlette's traceback by one line if the database caused a failed startup."""
+    # Starlette sends the message while it handles the error.
+    error = sys.exception()
+    is_explained = type(error) in (ConnectionError, TimeoutError) and str(error)
+    if message["type"] == "lifespan.startup.failed" and is_explained:
+        message = {**message, "message": str(error)}
+    await send(message)
 
 
 class SizeLimitMiddleware:

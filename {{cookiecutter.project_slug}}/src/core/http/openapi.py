@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic.alias_generators import to_camel
 
 from src.core.errors import Problem, problems
+from src.core.routing import list_routes
 
 
 def _header(description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def _shorten_ids(http_server: FastAPI, paths: dict[str, dict[str, dict[str, Any]
     others have their tag in front. So a module doesn't change the ids of the modules before it.
     """
     operations = [(path, *item) for path, methods in paths.items() for item in methods.items()]
-    taken = {getattr(route, "operation_id", None) for route in http_server.routes}
+    taken = {getattr(route, "operation_id", None) for route in list_routes(http_server)}
     # PyNest registers the app's own controller, which has no tag, after all modules.
     for path, method, operation in sorted(operations, key=lambda each: "tags" in each[2]):
         suffix = re.sub(r"\W", "_", path)
