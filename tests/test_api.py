@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,18 @@ from .helpers.serving import free_port, on, serving
 from .test_modules import EVERY_TYPE
 
 pytestmark = pytest.mark.matrix
+
+
+def adapt(schema: dict[str, Any]) -> dict[str, Any]:
+    """Replace bounds that Schemathesis can't handle. Core's tests send values at all bounds."""
+    # It turns a pattern and a length into one regular expression, which takes seconds to match.
+    if schema.get("maxLength", 0) > 1000:
+        del schema["maxLength"]
+    # It reads FastAPI's floats as decimal numbers, which are beyond 64 bits.
+    if schema.get("format") == "int64":
+        exact = {name: int(each) for name, each in schema.items() if isinstance(each, float)}
+        schema.update(exact)
+    return schema
 
 
 @on(*SOME)
@@ -28,11 +41,14 @@ def test_responses_match_the_openapi_schema(
     document = tmp_path / "openapi.json"
 
     with serving("uv run python main.py", folder, free_port(), variables) as client:
-        documented = client.get("/openapi.json").json()
+        documented = json.loads(client.get("/openapi.json").content, object_hook=adapt)
         for operations in documented["paths"].values():
             for operation in operations.values():
                 # This check would accept every status code, including 500.
                 del operation["responses"]["default"]
+                # Only the service can make a cursor, and other text is rejected.
+                parameters = operation.get("parameters", [])
+                parameters[:] = [each for each in parameters if each["name"] != "cursor"]
         document.write_text(json.dumps(documented))
         options = ["--url", str(client.base_url), "--no-color"]
         # Schemathesis writes its notes to the working directory.

@@ -20,6 +20,9 @@ from .helpers.serving import on
 
 pytestmark = pytest.mark.matrix
 
+#: Projects don't depend on hypothesis.
+PYTEST = "uv run --no-sync --with 'hypothesis>=6.150,<7' pytest"
+
 
 @on(*OTHERS)
 def test_core_passes_its_template_tests(
@@ -35,7 +38,7 @@ def test_core_passes_its_template_tests(
     )
 
     environment = settings | {"UV_PROJECT_ENVIRONMENT": str(project / ".venv")}
-    printed = run_own_tests("uv run --no-sync pytest tests/core_extra", folder, **environment)
+    printed = run_own_tests(f"{PYTEST} tests/core_extra", folder, **environment)
 
     assert re.search(r"\d+ passed", printed)
     assert "skipped" not in printed

@@ -299,6 +299,18 @@ def test_modules_of_first_release_still_work(
         assert client.delete(order.headers["Location"]).status_code == 409
         assert client.get("/orders", params={"after": 2**40}).json()["items"] == [order.json()]
 
+    replace_list(folder)
+    run("make lint", folder, **variables)
+    with serving("uv run python main.py", folder, free_port(), variables) as client:
+        page = client.get("/orders", params={"sort": "name", "limit": 1}).json()
+        assert page["items"] == [order.json()]
+        more = {"sort": "name", "cursor": page["next"]}
+        assert [each["name"] for each in client.get("/orders", params=more).json()["items"]] == [
+            "Tea"
+        ]
+        assert client.get("/orders", params={"name": "Milk"}).json()["items"] == [order.json()]
+        assert client.get("/orders", params={"nmae": "Milk"}).status_code == 422
+
 
 def execute(folder: Path, statement: str, **variables: str) -> None:
     """Execute SQL with the service's engine, and commit."""
@@ -338,6 +350,39 @@ def widen(folder: Path) -> None:
     for upgrade in shown(folder, "Keys of 64 bits"):
         header = 'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "wide"\n'
         (versions / "wide.py").write_text(f'{header}down_revision = "{head}"\n\n\n{upgrade}')
+
+
+def replace_list(folder: Path) -> None:
+    """Let the list of `orders` filter and sort, as the page shows."""
+    model, controller, service, _ = shown(folder, "Filter and sort an older list")
+    page = (folder / "docs" / "modules.md").read_text(encoding="utf-8")
+    [statement] = re.findall(r"`(ALL = .*)`", page)
+    # Ruff removes those that a file doesn't use.
+    imports = """
+from typing import Annotated, Literal
+from fastapi import Query
+from src.config import config
+from src.core.models import columns_of
+from src.core.paging import CursorPage, ListQuery, select_page
+"""
+    for name, start, code in [
+        ("model", "", model),
+        ("controller", '@Get("/",', controller),
+        ("service", "@async_db_request_handler\n    async def get_orders(", service),
+    ]:
+        path = folder / "src" / "orders" / f"orders_{name}.py"
+        text = imports + path.read_text(encoding="utf-8")
+        if start:
+            method = rf"    {re.escape(start)}.*?(?=\n    @)"
+            text, count = re.subn(method, code, text, flags=re.DOTALL)
+            assert count == 1
+            text = f"from .orders_model import OrdersQuery\n{text}"
+            text = text.replace("\n\n@Injectable", f"\n{statement}\n\n\n@Injectable")
+        else:
+            text += f"\n\n{code}"
+        path.write_text(text, encoding="utf-8")
+    run(["ruff", "check", "--fix", "--quiet", "--no-cache", "src/orders"], folder)
+    run(["ruff", "format", "--quiet", "--no-cache", "src/orders"], folder)
 
 
 def commit(folder: Path) -> str:

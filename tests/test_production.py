@@ -206,13 +206,8 @@ def add(client: httpx.Client, name: str) -> httpx.Response:
 
 
 def remove(client: httpx.Client, name: str) -> None:
-    after: int | None = 0
-    while after is not None:
-        page = client.get("/examples", params={"limit": 100, "after": after}).json()
-        for example in page["items"]:
-            if example["name"] == name:
-                assert client.delete(f"/examples/{example['id']}").status_code == 204
-        after = page["next"]
+    for example in client.get("/examples", params={"name": name}).json()["items"]:
+        assert client.delete(f"/examples/{example['id']}").status_code == 204
 
 
 def at_once(

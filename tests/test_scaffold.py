@@ -91,6 +91,22 @@ def test_command_prints_its_changes(project: Path) -> None:
     } < created
     assert "POST   /shop/items" in told
     assert "DELETE /shop/items/{order_item_id}" in told
+    assert "Filters of the list: name" in told
+    assert "Sorts, also with a -: id, name" in told
+
+
+def test_only_indexed_fields_filter_and_sort(make: Make, project: Path) -> None:
+    fields = "aa:str bb:decimal:index cc:ref(examples)? dd:bool:index ee:created ff:updated"
+
+    told = make("orders", fields)
+
+    filters = "bb, bb_min, bb_max, cc, dd, ee, ee_min, ee_max"
+    assert f"Filters of the list: {filters}" in told
+    assert "Sorts, also with a -: id, bb, ee" in told
+    entity = (project / "src" / "orders" / "orders_entity.py").read_text(encoding="utf-8")
+    indexes = re.findall(r'Index\("ix_orders_(\w+)", "(\w+)", "id"\)', entity)
+    assert indexes == [(name, name) for name in ("bb", "cc", "dd", "ee")]
+    assert "Filters of the list: none" in make("books", "aa:str")
 
 
 def test_dry_run_writes_nothing(make: Make, project: Path) -> None:
@@ -224,6 +240,14 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "aa:json:index"}, "fields: aa cannot be index"),
         ({"name": "orders", "fields": "aa:bool:unique"}, "fields: aa cannot be unique"),
         ({"name": "orders", "fields": f"{'a' * 60}:int:index"}, "fields: .* over 63 char"),
+        (
+            {"name": "orders", "fields": "limit:int:index"},
+            "fields: 'limit' has an index, .*such as 'limit_value'",
+        ),
+        ({"name": "orders", "fields": "cursor:str:unique"}, "fields: 'cursor' has an index"),
+        ({"name": "orders", "fields": "aa_min:int:index"}, "fields: 'aa_min' has an index"),
+        ({"name": "orders", "fields": "aa_max:ref(examples)"}, "fields: 'aa_max' has an index"),
+        ({"name": "sheep", "fields": "query:enum(a)"}, "fields: .* an enum SheepQuery, which"),
         ({"name": "orders", "fields": "aa:ref(nothing)"}, r"fields: ref\(nothing\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(orders)"}, r"fields: ref\(orders\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(core)"}, r"fields: ref\(core\) needs a module"),
@@ -246,7 +270,7 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "aa:enum(a"}, r"fields: 'aa:enum\(a' has an unpaired paren"),
         ({"name": "orders", "fields": "aa:enum(a):unique"}, "fields: aa cannot be unique"),
         ({"name": "orders", "fields": "create:enum(a)"}, "fields: .* an enum OrderCreate, which"),
-        ({"name": "shorts", "fields": "text:enum(a)"}, "fields: .* an enum ShortText, which"),
+        ({"name": "shorts", "fields": "line:enum(a)"}, "fields: .* an enum ShortLine, which"),
         ({"name": "values", "fields": "error:enum(a)"}, "fields: .* an enum ValueError, which Py"),
         (
             {"name": "exams", "singular": "exam", "fields": "ple:enum(a) aa:enum(b)"},

@@ -116,6 +116,10 @@ def make_module(project: Project, names: Names, fields: str, *, dry_run: bool = 
     one = f"/{names.route}/{{{names.singular}_id}}"
     lines += ["", f"POST   /{names.route}", f"GET    /{names.route}"]
     lines += [f"{method:6} {one}" for method in ("GET", "PATCH", "DELETE")]
+    filters = [name for column in columns for name in column.filters]
+    sorts = ["id", *(column.name for column in columns if column.sorts)]
+    lines += ["", f"Filters of the list: {', '.join(filters) or 'none'}"]
+    lines += [f"Sorts, also with a -: {', '.join(sorts)}"]
     if dry_run:
         return [*lines, "", "This was a dry run. Nothing was written."]
     return [*lines, "", "Next: `uv run alembic upgrade head`, then `uv run pytest`."]

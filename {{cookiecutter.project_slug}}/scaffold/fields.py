@@ -89,6 +89,8 @@ class Type:
     invalid: tuple[str, ...]
     can_be_unique: bool = True
     can_have_index: bool = True
+    #: Lists filter it by ranges, too.
+    has_ranges: bool = False
     #: The app sets the field, so only the output model has it.
     set_by_app: bool = False
     #: Each update sets it again.
@@ -99,14 +101,20 @@ class Type:
     output: str = ""
 
 
+def text_migration(length: int) -> str:
+    """Return the code of `src.core.columns.String` in a migration."""
+    sorted_text = f'sa.String(length={length}, collation="C")'
+    return f'sa.String(length={length}).with_variant({sorted_text}, "postgresql")'
+
+
 TYPES = {
     "str": Type(
         python="str",
         column="String(100)",
-        migration="sa.String(length=100)",
-        model="ShortText",
+        migration=text_migration(100),
+        model="ShortLine",
         sample='f"{name} {number}"',
-        invalid=("1", '""', '"   "', '"x" * 101', r'"nul\0"'),
+        invalid=("1", '""', '"   "', '"x" * 101', r'"nul\0"', r'"tab\tand tab"'),
         read=read_text,
     ),
     "text": Type(
@@ -128,6 +136,7 @@ TYPES = {
         sample="number",
         invalid=('"1"', "1.5", "True", "2**31", "-(2**31) - 1"),
         read=read_integer,
+        has_ranges=True,
     ),
     "bigint": Type(
         python="int",
@@ -137,6 +146,7 @@ TYPES = {
         sample="2**40 + number",
         invalid=('"1"', "1.5", "True", "2**63", "-(2**63) - 1"),
         read=read_bigint,
+        has_ranges=True,
     ),
     "float": Type(
         python="float",
@@ -146,6 +156,7 @@ TYPES = {
         sample="number + 0.5",
         invalid=('"1.5"', "True", "10**400"),
         read=read_float,
+        has_ranges=True,
     ),
     "decimal": Type(
         python="Decimal",
@@ -155,6 +166,7 @@ TYPES = {
         sample='f"{number}.50"',
         invalid=("1.5", '"x"', '"1.555"', '"12345678901"'),
         read=read_decimal,
+        has_ranges=True,
     ),
     "bool": Type(
         python="bool",
@@ -173,6 +185,7 @@ TYPES = {
         model="Date",
         sample='f"{2000 + number}-02-28"',
         invalid=("0", '"2026-02-29"', '"2026-02-28T12:00:00Z"'),
+        has_ranges=True,
     ),
     "datetime": Type(
         python="dt.datetime",
@@ -181,6 +194,7 @@ TYPES = {
         model="DateTime",
         sample='f"{2000 + number}-02-28T12:00:00.250000Z"',
         invalid=("0", '"2026-02-28"', '"2026-02-28T12:00:00"', '"0001-01-01T00:00:00+01:00"'),
+        has_ranges=True,
     ),
     "uuid": Type(
         python="UUID",
@@ -209,6 +223,7 @@ TYPES = {
         invalid=('"2026-02-28T12:00:00Z"',),
         can_be_unique=False,
         set_by_app=True,
+        has_ranges=True,
     ),
     "updated": Type(
         python="dt.datetime",
@@ -220,6 +235,7 @@ TYPES = {
         can_be_unique=False,
         set_by_app=True,
         set_by_update=True,
+        has_ranges=True,
     ),
 }
 
@@ -299,7 +315,7 @@ class Enum:
         return Type(
             python="str",
             column=f"String({MAX_VALUE})",
-            migration=f"sa.String(length={MAX_VALUE})",
+            migration=text_migration(MAX_VALUE),
             model=self.name,
             sample=f"{list(self.values)}[number % {len(self.values)}]",
             invalid=("1", '""', '"UNKNOWN"'),
@@ -340,8 +356,26 @@ class Field:
         arguments = [
             f'ForeignKey("{self.reference.table}.id")' if self.reference else self.type.column
         ]
-        arguments += ["unique=True"] * self.unique + ["index=True"] * self.index
+        arguments += ["unique=True"] * self.unique
         return ", ".join(arguments)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The parameters of the list that filter by the field: what has an index."""
+        ends = ("", "_min", "_max") if self.type.has_ranges else ("",)
+        return tuple(self.name + end for end in ends) if self.unique or self.index else ()
+
+    @property
+    def sorts(self) -> bool:
+        """Whether the list can be in the order of the field."""
+        return bool(self.filters) and not self.nullable and self.type.python != "bool"
+
+    @property
+    def read(self) -> str:
+        """An expression for the function that reads a value from a response, for comparisons."""
+        if self.type.python.startswith("dt."):
+            return "dt.datetime.fromisoformat"
+        return self.type.python if self.type.python in {"int", "float", "Decimal"} else "str"
 
     @property
     def model(self) -> str:
@@ -411,6 +445,7 @@ def parse_field(text: str, find_reference: Callable[[str], Reference], model: st
     name, *parts = re.split(r":(?![^(]*\))", declared)
     check_name(name)
     field = parse_type(name, parts, find_reference, model)
+    check_filters(field)
     return replace(field, default=parse_default(field, default)) if equals else field
 
 
@@ -447,6 +482,19 @@ def parse_type(
     unique = "unique" in flags
     index = ("index" in flags or field_type == TYPES["created"]) and not unique
     return Field(name, field_type, nullable, unique, index, enum=enum)
+
+
+def check_filters(field: Field) -> None:
+    """Check that the parameters that filter by a field don't have the name of another parameter.
+
+    Raises:
+        RejectedError: they do.
+    """
+    if field.filters and re.fullmatch(r"sort|limit|cursor|.*_(min|max)", field.name):
+        raise RejectedError(
+            f"fields: {field.name!r} has an index, but lists have a parameter of this name or "
+            f"ending; choose another name, such as '{field.name}_value'"
+        )
 
 
 def parse_default(field: Field, text: str) -> Default:

@@ -18,15 +18,16 @@ MAX_NAME = 63
 MAX_MODULE = 40
 #: Names that the controller and the service import. A model with such a name gets a suffix there.
 IMPORTED = {
-    *("After64", "AsyncSession", "Controller", "Delete", "Depends", "Get", "HTTPException", "Id64"),
-    *("Injectable", "Limit", "Page", "Patch", "Post", "Reader", "Request", "Response"),
+    *("Annotated", "AsyncSession", "Controller", "CursorPage", "Delete", "Depends", "Get"),
+    *("HTTPException", "Id64", "Injectable", "Patch", "Post", "Query", "Reader", "Request"),
+    *("Response",),
 }
 #: Schemas that every project's OpenAPI schema contains.
 SCHEMAS = {"HTTPValidationError", "InvalidInput", "Problem", "ValidationError"}
 #: Variables that the controller and the service already use.
 VARIABLES = {
-    *("added", "after", "changes", "limit", "location", "name", "query", "reader", "request"),
-    *("response", "result", "row", "rows", "self", "session", "value"),
+    *("added", "changes", "location", "name", "query", "reader", "request", "response", "result"),
+    *("row", "rows", "self", "session", "value"),
 }
 
 

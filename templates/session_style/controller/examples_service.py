@@ -6,19 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.core.database import Reader
 from src.core.models import columns_of
-from src.core.paging import Page
+from src.core.paging import CursorPage, select_page
 
 from .examples_entity import Example as ExampleEntity
-from .examples_model import Example, ExampleCreate, ExampleUpdate
+from .examples_model import Example, ExampleCreate, ExamplesQuery, ExampleUpdate
 
 # Built once: building a statement takes longer than executing it.
 ALL = select(*columns_of(ExampleEntity, Example))
 BY_ID = ALL.where(ExampleEntity.id == bindparam("id"))
-PAGE = (
-    ALL.where(ExampleEntity.id > bindparam("after"))
-    .order_by(ExampleEntity.id)
-    .limit(bindparam("limit"))
-)
 
 
 @Injectable
@@ -31,9 +26,9 @@ class ExamplesService:
         return Example.model_validate(new_example)
 
     @async_db_request_handler
-    async def get_examples(self, limit: int, after: int, reader: Reader) -> Page[Example]:
-        result = await reader.execute(PAGE, {"after": after, "limit": limit + 1})
-        return Page[Example].of(result.all(), limit)
+    async def get_examples(self, query: ExamplesQuery, reader: Reader) -> CursorPage[Example]:
+        result = await reader.execute(*select_page(ALL, ExampleEntity, query))
+        return CursorPage[Example].of(result.all(), query)
 
     @async_db_request_handler
     async def get_example(self, example_id: int, reader: Reader) -> Example:

@@ -1,4 +1,6 @@
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 from nest.core import Controller, Delete, Depends, Get, Patch, Post, UseGuards
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -7,10 +9,10 @@ from src.core.auth import requires
 from src.core.database import Reader
 from src.core.errors import problems
 from src.core.models import Id64
-from src.core.paging import After64, Limit, Page
+from src.core.paging import CursorPage
 from src.core.routing import location
 
-from .examples_model import Example, ExampleCreate, ExampleUpdate
+from .examples_model import Example, ExampleCreate, ExamplesQuery, ExampleUpdate
 from .examples_service import ExamplesService
 
 
@@ -32,15 +34,14 @@ class ExamplesController:
         response.headers["Location"] = location(request, "get_example", example_id=added.id)
         return added
 
-    @Get("/", response_model=Page[Example])
+    @Get("/", response_model=CursorPage[Example])
     @UseGuards(requires("examples:read"))
     async def get_examples(
         self,
-        limit: Limit = 20,
-        after: After64 = 0,
+        query: Annotated[ExamplesQuery, Query()],
         reader: Reader = Depends(config.get_reader),
-    ) -> Page[Example]:
-        return await self.service.get_examples(limit, after, reader)
+    ) -> CursorPage[Example]:
+        return await self.service.get_examples(query, reader)
 
     @Get("/{example_id}", response_model=Example, responses=problems(404))
     @UseGuards(requires("examples:read"))

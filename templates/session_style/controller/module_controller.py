@@ -2,7 +2,9 @@
 [% set Class, Model = cookiecutter.singular_class, cookiecutter.model %]
 [% set unique = cookiecutter.fields | selectattr("unique") | list %]
 [% set references = cookiecutter.fields | selectattr("reference") | list %]
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 from nest.core import Controller, Delete, Depends, Get, Patch, Post{{ ", UseGuards" if cookiecutter.auth == "oidc" }}
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,10 +15,10 @@ from src.core.auth import requires
 {% endif %}
 from src.core.errors import problems
 from src.core.models import Id64
-from src.core.paging import After64, Limit, Page
+from src.core.paging import CursorPage
 from src.core.routing import location
 
-from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
+from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update, [[ cookiecutter.plural_class ]]Query
 from .[[ cookiecutter.module_name ]]_service import [[ cookiecutter.plural_class ]]Service
 
 
@@ -40,17 +42,16 @@ class [[ cookiecutter.plural_class ]]Controller:
         response.headers["Location"] = location(request, "get_[[ one ]]", [[ one ]]_id=added.id)
         return added
 
-    @Get("/", response_model=Page[ [[ Model ]] ])
+    @Get("/", response_model=CursorPage[ [[ Model ]] ])
 {% if cookiecutter.auth == "oidc" %}
     @UseGuards(requires("[[ cookiecutter.module_name ]]:read"))
 {% endif %}
     async def get_[[ many ]](
         self,
-        limit: Limit = 20,
-        after: After64 = 0,
+        query: Annotated[ [[ cookiecutter.plural_class ]]Query, Query()],
         reader: Reader = Depends(config.get_reader),
-    ) -> Page[ [[ Model ]] ]:
-        return await self.service.get_[[ many ]](limit, after, reader)
+    ) -> CursorPage[ [[ Model ]] ]:
+        return await self.service.get_[[ many ]](query, reader)
 
     @Get("/{[[ one ]]_id}", response_model=[[ Model ]], responses=problems(404))
 {% if cookiecutter.auth == "oidc" %}

@@ -8,19 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.core.database import Reader
 from src.core.models import columns_of
-from src.core.paging import Page
+from src.core.paging import CursorPage, select_page
 
 from .[[ cookiecutter.module_name ]]_entity import [[ Class ]] as [[ Class ]]Entity
-from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update
+from .[[ cookiecutter.module_name ]]_model import [[ Class ]][[ " as " ~ Model if Model != Class ]], [[ Class ]]Create, [[ Class ]]Update, [[ cookiecutter.plural_class ]]Query
 
 # Built once: building a statement takes longer than executing it.
 ALL = select(*columns_of([[ Class ]]Entity, [[ Model ]]))
 BY_ID = ALL.where([[ Class ]]Entity.id == bindparam("id"))
-PAGE = (
-    ALL.where([[ Class ]]Entity.id > bindparam("after"))
-    .order_by([[ Class ]]Entity.id)
-    .limit(bindparam("limit"))
-)
 
 
 @Injectable
@@ -33,9 +28,9 @@ class [[ cookiecutter.plural_class ]]Service:
         return [[ Model ]].model_validate(new_[[ one ]])
 
     @async_db_request_handler
-    async def get_[[ many ]](self, limit: int, after: int, reader: Reader) -> Page[ [[ Model ]] ]:
-        result = await reader.execute(PAGE, {"after": after, "limit": limit + 1})
-        return Page[ [[ Model ]] ].of(result.all(), limit)
+    async def get_[[ many ]](self, query: [[ cookiecutter.plural_class ]]Query, reader: Reader) -> CursorPage[ [[ Model ]] ]:
+        result = await reader.execute(*select_page(ALL, [[ Class ]]Entity, query))
+        return CursorPage[ [[ Model ]] ].of(result.all(), query)
 
     @async_db_request_handler
     async def get_[[ one ]](self, [[ one ]]_id: int, reader: Reader) -> [[ Model ]]:

@@ -1,12 +1,14 @@
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 from nest.core import Controller, Delete, Get, Patch, Post
 
 from src.core.errors import problems
 from src.core.models import Id64
-from src.core.paging import After64, Limit, Page
+from src.core.paging import CursorPage
 from src.core.routing import location
 
-from .examples_model import Example, ExampleCreate, ExampleUpdate
+from .examples_model import Example, ExampleCreate, ExamplesQuery, ExampleUpdate
 from .examples_service import ExamplesService
 
 
@@ -23,9 +25,9 @@ class ExamplesController:
         response.headers["Location"] = location(request, "get_example", example_id=added.id)
         return added
 
-    @Get("/", response_model=Page[Example])
-    async def get_examples(self, limit: Limit = 20, after: After64 = 0) -> Page[Example]:
-        return await self.service.get_examples(limit, after)
+    @Get("/", response_model=CursorPage[Example])
+    async def get_examples(self, query: Annotated[ExamplesQuery, Query()]) -> CursorPage[Example]:
+        return await self.service.get_examples(query)
 
     @Get("/{example_id}", response_model=Example, responses=problems(404))
     async def get_example(self, example_id: Id64) -> Example:

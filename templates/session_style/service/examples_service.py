@@ -6,19 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
 from src.core.models import columns_of
-from src.core.paging import Page
+from src.core.paging import CursorPage, select_page
 
 from .examples_entity import Example as ExampleEntity
-from .examples_model import Example, ExampleCreate, ExampleUpdate
+from .examples_model import Example, ExampleCreate, ExamplesQuery, ExampleUpdate
 
 # Built once: building a statement takes longer than executing it.
 ALL = select(*columns_of(ExampleEntity, Example))
 BY_ID = ALL.where(ExampleEntity.id == bindparam("id"))
-PAGE = (
-    ALL.where(ExampleEntity.id > bindparam("after"))
-    .order_by(ExampleEntity.id)
-    .limit(bindparam("limit"))
-)
 
 
 @Injectable
@@ -37,9 +32,9 @@ class ExamplesService:
             return Example.model_validate(new_example)
 
     @async_db_request_handler
-    async def get_examples(self, limit: int, after: int) -> Page[Example]:
-        result = await self.reader.execute(PAGE, {"after": after, "limit": limit + 1})
-        return Page[Example].of(result.all(), limit)
+    async def get_examples(self, query: ExamplesQuery) -> CursorPage[Example]:
+        result = await self.reader.execute(*select_page(ALL, ExampleEntity, query))
+        return CursorPage[Example].of(result.all(), query)
 
     @async_db_request_handler
     async def get_example(self, example_id: int) -> Example:

@@ -1,13 +1,15 @@
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 from nest.core import Controller, Delete, Get, Patch, Post, UseGuards
 
 from src.core.auth import requires
 from src.core.errors import problems
 from src.core.models import Id64
-from src.core.paging import After64, Limit, Page
+from src.core.paging import CursorPage
 from src.core.routing import location
 
-from .examples_model import Example, ExampleCreate, ExampleUpdate
+from .examples_model import Example, ExampleCreate, ExamplesQuery, ExampleUpdate
 from .examples_service import ExamplesService
 
 
@@ -25,10 +27,10 @@ class ExamplesController:
         response.headers["Location"] = location(request, "get_example", example_id=added.id)
         return added
 
-    @Get("/", response_model=Page[Example])
+    @Get("/", response_model=CursorPage[Example])
     @UseGuards(requires("examples:read"))
-    async def get_examples(self, limit: Limit = 20, after: After64 = 0) -> Page[Example]:
-        return await self.service.get_examples(limit, after)
+    async def get_examples(self, query: Annotated[ExamplesQuery, Query()]) -> CursorPage[Example]:
+        return await self.service.get_examples(query)
 
     @Get("/{example_id}", response_model=Example, responses=problems(404))
     @UseGuards(requires("examples:read"))

@@ -1,7 +1,7 @@
 {% set sqlite, mysql = cookiecutter.database == "sqlite", cookiecutter.database == "mysql" %}
 """Column types that behave the same on every database, unlike SQLAlchemy's types of these names.
 
-SQLAlchemy's String, Text, Integer, BigInteger, Double, Boolean and Date already behave the same.
+SQLAlchemy's Text, Integer, BigInteger, Double, Boolean and Date already behave the same.
 """
 
 import datetime as dt
@@ -28,6 +28,11 @@ Id64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def utc_now() -> dt.datetime:
     """Return the current time in UTC, as a `default` or `onupdate` of a `DateTime` column."""
     return dt.datetime.now(dt.UTC)
+
+
+def String(length: int) -> sa.String:  # noqa: N802  # it reads like SQLAlchemy's type
+    """Return a type for text that sorts by code point: `B` before `a`, and `z` before `é`."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
 class DateTime(sa.TypeDecorator[dt.datetime]):

@@ -157,6 +157,12 @@ Text = Annotated[str, _EXAMPLE, check(strip_whitespace=True, min_length=1, patte
 #: For a `String(100)` column.
 ShortText = Annotated[Text, check(max_length=100)]
 
+_LINE = _NOT_BLANK.replace(r"\x00", r"\x00-\x1f\x7f-\x9f")
+_IN_LINE = check(strip_whitespace=True, min_length=1, max_length=100, pattern=_LINE)
+#: For a `String(100)` column of `src.core.columns`: text without control characters, which MySQL
+#: would not sort by code point.
+ShortLine = Annotated[str, _EXAMPLE, _IN_LINE]
+
 #: For a `Text` column. MySQL can store this many characters of any kind.
 LongText = Annotated[Text, check(max_length=16_383)]
 

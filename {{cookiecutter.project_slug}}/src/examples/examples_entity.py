@@ -1,7 +1,6 @@
-from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.core.columns import Id64
+from src.core.columns import Id64, String
 from src.core.database import Base
 
 

@@ -1,14 +1,22 @@
-from src.core.models import OMITTED, Id64, InputModel, OutputModel, ShortText
+from typing import Literal
+
+from src.core.models import OMITTED, Id64, InputModel, OutputModel, ShortLine
+from src.core.paging import ListQuery
 
 
 class ExampleCreate(InputModel):
-    name: ShortText
+    name: ShortLine
 
 
 class ExampleUpdate(InputModel):
-    name: ShortText = OMITTED
+    name: ShortLine = OMITTED
 
 
 class Example(OutputModel):
     id: Id64
-    name: ShortText
+    name: ShortLine
+
+
+class ExamplesQuery(ListQuery):
+    sort: Literal["id", "-id", "name", "-name"] = "id"
+    name: ShortLine = OMITTED

@@ -30,7 +30,7 @@ def upgrade() -> None:
 [% endfor %]
     )
 [% for field in cookiecutter.fields if field.index %]
-    op.create_index(op.f("ix_[[ table ]]_[[ field.name ]]"), "[[ table ]]", ["[[ field.name ]]"])
+    op.create_index(op.f("ix_[[ table ]]_[[ field.name ]]"), "[[ table ]]", ["[[ field.name ]]", "id"])
 [% endfor %]
 
 

@@ -1,6 +1,8 @@
 [% set inputs = cookiecutter.fields | rejectattr("type.set_by_app") | list %]
+[% set filtered = cookiecutter.fields | selectattr("filters") | list %]
 import decimal
 from enum import StrEnum
+from typing import Literal
 
 from src.core.models import (
     OMITTED,
@@ -18,9 +20,10 @@ from src.core.models import (
     OutputModel,
     Reference,
     Reference64,
-    ShortText,
+    ShortLine,
     Uuid
 )
+from src.core.paging import ListQuery
 
 
 [% for enum in cookiecutter.fields | selectattr("enum") | map(attribute="enum") %]
@@ -47,4 +50,13 @@ class [[ cookiecutter.singular_class ]](OutputModel):
     id: Id64
 [% for field in cookiecutter.fields %]
     [[ field.name ]]: [[ field.output ]]
+[% endfor %]
+
+
+class [[ cookiecutter.plural_class ]]Query(ListQuery):
+    sort: Literal["id", "-id"[% for field in filtered if field.sorts %], "[[ field.name ]]", "-[[ field.name ]]"[% endfor %]] = "id"
+[% for field in filtered %]
+[% for name in field.filters %]
+    [[ name ]]: [[ field.type.model ]] = OMITTED
+[% endfor %]
 [% endfor %]

@@ -10,10 +10,14 @@
 [% set unique_texts = texts | selectattr("unique") | list %]
 [% set optional = inputs | selectattr("optional") | list %]
 [% set required = inputs | rejectattr("optional") | list %]
+[% set filtered = fields | selectattr("filters") | list %]
+[% set ranges = filtered | selectattr("type.has_ranges") | list %]
+[% set sorted = filtered | selectattr("sorts") | list %]
 [# An expected body gets these fields from the response, because an update sets them. #]
 [% set set_now %][% for field in updated %] | {"[[ field.name ]]": response.json()["[[ field.name ]]"]}[% endfor %][% endset %]
 import asyncio
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -194,12 +198,12 @@ async def test_get_returns_pages(client: httpx.AsyncClient) -> None:
     added = [await add_[[ one ]](client) for _ in range(5)]
 
     pages = []
-    after: int | None = 0
-    while after is not None:
-        response = await client.get("/[[ route ]]", params={"limit": 2, "after": after})
+    params: dict[str, Any] = {"limit": 2}
+    while params.get("cursor", "") is not None:
+        response = await client.get("/[[ route ]]", params=params)
         assert response.status_code == 200
         pages.append(response.json()["items"])
-        after = response.json()["next"]
+        params["cursor"] = response.json()["next"]
 
     assert pages == [added[:2], added[2:4], added[4:]]
 
@@ -212,12 +216,79 @@ async def test_get_has_no_next_after_last_page(client: httpx.AsyncClient) -> Non
     assert response.json() == {"items": added, "next": None}
 
 
-async def test_get_rejects_invalid_paging(client: httpx.AsyncClient) -> None:
-    limits = ["0", "101", "x", "", "1_0", "+10", " 10", "10.0", "010"]
-    afters = ["-1", str(2**63), "1_0"]
+[% if filtered %]
+@pytest.mark.parametrize("field", [ [[ filtered | map(attribute="name") | map("tojson") | join(", ") ]] ])
+async def test_get_filters(client: httpx.AsyncClient, field: str) -> None:
+    added = [await add_[[ one ]](client) for _ in range(3)]
+    value = added[1][field]
 
-    for params in [{"limit": each} for each in limits] + [{"after": each} for each in afters]:
-        assert_problem(await client.get("/[[ route ]]", params=params), 422)
+    response = await client.get("/[[ route ]]", params={field: value})
+
+    assert response.json()["items"] == [row for row in added if row[field] == value]
+
+
+[% endif %]
+[% if ranges %]
+@pytest.mark.parametrize(
+    ("field", "read"),
+    [
+[% for field in ranges %]
+        ("[[ field.name ]]", [[ field.read ]]),
+[% endfor %]
+    ],
+)
+async def test_get_filters_by_range(client: httpx.AsyncClient, field: str, read: Any) -> None:
+    added = [await add_[[ one ]](client) for _ in range(3)]
+    value = added[1][field]
+
+    lower = await client.get("/[[ route ]]", params={f"{field}_min": value})
+    upper = await client.get("/[[ route ]]", params={f"{field}_max": value})
+
+    assert lower.json()["items"] == [row for row in added if read(row[field]) >= read(value)]
+    assert upper.json()["items"] == [row for row in added if read(row[field]) <= read(value)]
+
+
+[% endif %]
+@pytest.mark.parametrize(
+    ("field", "read"),
+    [
+        ("id", int),
+[% for field in sorted %]
+        ("[[ field.name ]]", [[ field.read ]]),
+[% endfor %]
+    ],
+)
+@pytest.mark.parametrize("descending", [False, True])
+async def test_get_sorts(
+    client: httpx.AsyncClient, field: str, read: Any, descending: bool  # noqa: FBT001
+) -> None:
+    added = [await add_[[ one ]](client) for _ in range(3)]
+    params = {"sort": f"-{field}" if descending else field, "limit": "2"}
+
+    first = (await client.get("/[[ route ]]", params=params)).json()
+    second = (await client.get("/[[ route ]]", params=params | {"cursor": first["next"]})).json()
+
+    added.sort(key=lambda row: (read(row[field]), row["id"]), reverse=descending)
+    assert first["items"] + second["items"] == added
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        *[({"limit": each}, "limit") for each in ("0", "101", "x", "", "1_0", "+10", " 10", "10.0")],
+        *[({"cursor": each}, "cursor") for each in ("x", "", "WyJpZCJd", "W10", "a" * 6000)],
+        ({"sort": "unknown"}, "sort"),
+        ({"unknown": "1"}, "unknown"),
+    ],
+)
+async def test_get_rejects_invalid_parameters(
+    client: httpx.AsyncClient, params: dict[str, Any], field: str
+) -> None:
+    response = await client.get("/[[ route ]]", params=params)
+
+    assert_problem(response, 422)
+    assert response.json()["errors"][0]["location"] == ["query", field]
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {}), ("DELETE", None)])
