@@ -36,7 +36,8 @@ SECURED = [
 LINES = 250
 #: The files that differ with authentication. Projects without it have none of the new ones.
 CHANGED = """
-    .cruft.json .env.example .gitignore AGENTS.md Makefile compose.yaml docs/README.md docs/clients.md
+    .cruft.json .env.example .gitignore AGENTS.md Makefile compose.yaml docs/README.md
+    docs/clients.md
     docs/configuration.md docs/deployment.md docs/growing.md pyproject.toml requirements.txt
     src/core/core_module.py src/core/settings.py src/examples/examples_controller.py
     tests/__init__.py tests/conftest.py tests/core/test_errors.py tests/core/test_requests.py

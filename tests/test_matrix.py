@@ -363,8 +363,8 @@ def folder(project: Path, tmp_path: Path) -> Path:
 def install(combination: Combination, project: Path, commands: Commands) -> str:
     """Return the commands that install a project without uv, and serve it."""
     [install] = commands(project, "docs/deployment.md", "With pip alone")
-    if combination.session_style == "service":
-        # The controller leg installs with pip. That takes longer, so this leg uses uv.
+    if combination.database != "sqlite":
+        # One leg installs with pip. That takes longer, so the others use uv.
         install = install.replace("python3 -m venv", "uv venv --quiet --python python3")
         install = install.replace("pip install", "uv pip install")
     return install

@@ -106,7 +106,8 @@ def rendered_files(context: dict[str, Any], names: Iterable[str]) -> dict[str, s
 def files_with_text() -> tuple[str, ...]:
     """Return the files that contain free text."""
     marks = {name: f"mark-{number}" for number, name in enumerate(TEXTS)}
-    context = context_of(marks)
+    # Otherwise, the slug would contain the name's mark.
+    context = context_of(marks | {"project_slug": "my-app"})
     names = [
         path.as_posix()
         for path in files(SOURCE)

@@ -70,13 +70,13 @@ async def test_removed_key_is_rejected(
     assert await get(client, stolen) == 200
 
     issuer.keys = [public(CURVE_KEY, "curve")]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await get(client, stolen) == 200:  # noqa: ASYNC110  # no event tells of it
             await asyncio.sleep(0.05)
 
 
 async def test_keys_are_fetched_at_startup(shop: FastAPI, issuer: LocalIssuer) -> None:
-    async with shop.router.lifespan_context(shop), asyncio.timeout(5):
+    async with shop.router.lifespan_context(shop), asyncio.timeout(30):
         while not shop.state.issuer.keys:  # noqa: ASYNC110  # no event tells of it
             await asyncio.sleep(0.01)
 
@@ -92,7 +92,7 @@ def be_slow(handler: BaseHTTPRequestHandler) -> None:
     """Send a byte now and then, so that no read takes long."""
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(100):
+    for _ in range(1000):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.02)
@@ -102,9 +102,12 @@ def be_large(handler: BaseHTTPRequestHandler) -> None:
     send(handler, json.dumps({"keys": [public(RSA_KEY, "rsa")]}).encode() + b" " * 10_000_000)
 
 
+#: A small file that fills the memory of a client which unpacks all of it.
+BOMB = gzip.compress(b" " * 100_000_000)
+
+
 def compress(handler: BaseHTTPRequestHandler) -> None:
-    content = gzip.compress(b" " * 100_000_000)
-    send(handler, content, 200, **{"Content-Encoding": "gzip"})
+    send(handler, BOMB, 200, **{"Content-Encoding": "gzip"})
 
 
 def fail(handler: BaseHTTPRequestHandler) -> None:
@@ -153,7 +156,7 @@ async def test_broken_issuer_is_503(
         assert_problem(response, 503)
         assert int(response.headers["Retry-After"]) > 0
         assert "WWW-Authenticate" not in response.headers
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 15
     assert "/elsewhere" not in issuer.requests
     assert issuer.requests.count(path) <= 3
 
@@ -166,15 +169,15 @@ async def test_known_keys_outlive_the_issuer(
     respond: Any,
     shop: FastAPI,
 ) -> None:
-    monkeypatch.setattr(module, "FETCH_TIMEOUT", 0.3)
-    monkeypatch.setattr(module, "REFRESH", 0.05)
     token = issuer.sign("teas:read")
     assert await get(client, token) == 200
+    monkeypatch.setattr(module, "FETCH_TIMEOUT", 0.3)
+    monkeypatch.setattr(module, "REFRESH", 0.05)
     issuer.responses = {"/keys": respond}
     asked = issuer.fetches
 
     shop.state.issuer.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while issuer.fetches < asked + 2:  # no event tells of it
             assert await get(client, token) == 200
             await asyncio.sleep(0.01)

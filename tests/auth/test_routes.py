@@ -220,7 +220,7 @@ async def chat(shop: FastAPI) -> AsyncIterator[str]:
     """Serve the app, and return the URL of its WebSocket."""
     server = uvicorn.Server(uvicorn.Config(shop, port=0, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not server.started:  # noqa: ASYNC110  # no event tells of it
             await asyncio.sleep(0.01)
     [port] = {socket.getsockname()[1] for each in server.servers for socket in each.sockets}

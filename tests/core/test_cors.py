@@ -18,7 +18,7 @@ PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
 async def client_of(*origins: str) -> AsyncIterator[httpx.AsyncClient]:
     """Talk to an app that these origins may call."""
     app = FastAPI()
-    limits = {"max_body_bytes": 10, "request_timeout": 0.2, "cors_origins": list(origins)}
+    limits = {"max_body_bytes": 10, "request_timeout": 0.5, "cors_origins": list(origins)}
     setup_app(app, config, settings.model_copy(update=limits))
 
     @app.post("/statuses/{status}")
