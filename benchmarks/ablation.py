@@ -12,6 +12,7 @@ PROVIDER = "src/core/database/provider.py"
 DRIVER = "src/core/database/driver.py"
 READER, SESSIONS = "src/core/database/reader.py", "src/core/database/sessions.py"
 SERVICE, MODULE = "src/examples/examples_service.py", "src/core/core_module.py"
+ORDERS = "src/orders/orders_service.py"
 SELECT = "select(*columns_of(ExampleEntity, Example))"
 SERVERS = ("postgresql", "mysql")
 
@@ -56,6 +57,7 @@ OPTIMISATIONS = {
         "read columns on a connection, not entities in a session",
         (
             Patch(SERVICE, f"ALL = {SELECT}", "ALL = select(ExampleEntity)"),
+            Patch(ORDERS, "select(*columns_of(OrderEntity, Order))", "select(OrderEntity)"),
             Patch(READER, "import AsyncEngine", "import AsyncEngine, AsyncSession"),
             Patch(READER, "self._engine.connect()", "AsyncSession(self._engine)"),
             Patch(READER, "connection.execute(", "connection.scalars("),

@@ -37,17 +37,28 @@ class Database:
         run([str(PYTHON), "-m", "alembic", "upgrade", "head"], project, **self.settings)
 
     def fill(self, rows: int) -> None:
-        """Replace the table's rows with a number of new ones, with keys from 1."""
-        values = ", ".join(f"('example {number}')" for number in range(1, rows + 1))
-        insert = f"INSERT INTO examples (name) VALUES {values}"  # noqa: S608  # only numbers
+        """Replace the tables' rows with a number of new ones, with keys from 1."""
+        numbers = range(1, rows + 1)
+        names = ", ".join(f"('example {number}')" for number in numbers)
+        # Every status has all totals, in no order.
+        orders = ", ".join(
+            f"('{('new', 'paid', 'sent')[number % 3]}', {number * 7919 % 1000})"
+            for number in numbers
+        )
+        inserts = {
+            "examples": f"INSERT INTO examples (name) VALUES {names}",  # noqa: S608  # only numbers
+            "orders": f"INSERT INTO orders (status, total) VALUES {orders}",  # noqa: S608
+        }
+        for table, insert in inserts.items():
+            if self.kind == "sqlite":
+                self._execute(f"DELETE FROM {table}", "DELETE FROM sqlite_sequence", insert)  # noqa: S608
+            elif self.kind == "postgresql":
+                self._execute(f"TRUNCATE {table} RESTART IDENTITY", insert, f"ANALYZE {table}")
+            else:
+                self._execute(f"TRUNCATE {table}", insert, f"ANALYZE TABLE {table}")
         if self.kind == "sqlite":
-            self._execute("DELETE FROM examples", "DELETE FROM sqlite_sequence", insert)
             # Each contender starts with an empty write-ahead log.
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        elif self.kind == "postgresql":
-            self._execute("TRUNCATE examples RESTART IDENTITY", insert, "ANALYZE examples")
-        else:
-            self._execute("TRUNCATE examples", insert, "ANALYZE TABLE examples")
 
     def version(self) -> str:
         """Return the server's name and version."""

@@ -23,6 +23,7 @@ end
 local workloads = {
   ["read-one"] = read,
   ["list"] = get("/examples"),
+  ["sorted"] = get("/orders?status=paid&sort=-total&cursor=WyItdG90YWwiLDUwMCw1MDBd"),
   ["list-small"] = get("/examples"),
   ["create"] = create,
   ["mix"] = function()

@@ -22,6 +22,10 @@ class Question:
     body: Any = None
 
 
+#: The place after the example 990: `["id",990,990]`.
+AFTER_990 = "WyJpZCIsOTkwLDk5MF0"
+#: The requests of the workload "sorted": `["-total",500,500]`.
+SORTED = "/orders?status=paid&sort=-total&cursor=WyItdG90YWwiLDUwMCw1MDBd"
 #: Requests that the bare driver's app supports.
 HAPPY = [
     Question("GET", "/examples/1", 200),
@@ -29,9 +33,8 @@ HAPPY = [
     Question("GET", "/health/live", 200),
     Question("GET", "/examples/1000", 200),
     Question("GET", "/examples?limit=100", 200),
-    Question("GET", "/examples?limit=5&after=990", 200),
-    Question("GET", "/examples?limit=10&after=990", 200),
-    Question("GET", "/examples?after=1000", 200),
+    Question("GET", f"/examples?limit=5&cursor={AFTER_990}", 200),
+    Question("GET", f"/examples?limit=10&cursor={AFTER_990}", 200),
     Question("POST", "/examples", 201, {"name": "näw"}),
     Question("GET", "/examples/1001", 200),
 ]
@@ -45,7 +48,13 @@ ALL = [
     Question("GET", f"/examples/{2**63 - 1}", 404),
     Question("GET", f"/examples/{2**63}", 422),
     Question("GET", "/examples?limit=0", 422),
-    Question("GET", "/examples?limit=101&after=-1", 422),
+    Question("GET", "/examples?limit=101&after=1", 422),
+    Question("GET", "/examples?sort=-name&limit=7", 200),
+    Question("GET", "/examples?sort=name&name=example%20500", 200),
+    Question("GET", "/orders?sort=-total&limit=3", 200),
+    Question("GET", SORTED, 200),
+    Question("GET", "/orders?status=lost", 200),
+    Question("GET", "/orders?sort=unknown", 422),
     Question("POST", "/examples", 422, {}),
     Question("POST", "/examples", 422, []),
     Question("POST", "/examples", 422, {"name": ""}),

@@ -28,6 +28,7 @@ class Workload:
 WORKLOADS = {
     "read-one": Workload("read one", (HANDWRITTEN, BARE)),
     "list": Workload("list 20 of 1,000", (HANDWRITTEN, BARE)),
+    "sorted": Workload("filter, sort, list 20 of 1,000", (HANDWRITTEN,)),
     "list-small": Workload("list a 20-row table", (CLI,), FEW_ROWS),
     "create": Workload("create", (CLI, HANDWRITTEN, BARE), writes=True),
     "mix": Workload("9 reads, 1 create", (HANDWRITTEN, BARE), writes=True),
@@ -47,6 +48,7 @@ class Comparison(NamedTuple):
 COMPARISONS = [
     Comparison("read-one", HANDWRITTEN, {"sqlite": 1.5, "postgresql": 1.8, "mysql": 1.6}),
     Comparison("list", HANDWRITTEN, {"sqlite": 1.5, "postgresql": 1.8, "mysql": 1.5}),
+    Comparison("sorted", HANDWRITTEN, {}),
     Comparison("create", HANDWRITTEN, {"sqlite": 1.5, "postgresql": 1.5, "mysql": 1.25}),
     Comparison("read-one", BARE, {"postgresql": 0.55}),
     Comparison("list", BARE, {"postgresql": 0.55}),

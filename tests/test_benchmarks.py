@@ -14,6 +14,7 @@ from benchmarks.contenders import (
     Contender,
     MeasurementError,
     Patch,
+    add_orders,
     apply_patches,
 )
 from benchmarks.load import SCRIPT, Measurement
@@ -97,7 +98,7 @@ def test_ablation_table_marks_useless_optimisations() -> None:
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_ablation_patches_apply(tmp_path: Path, database: str) -> None:
-    project = render(str(tmp_path), database=database, session_style=STYLES[0])
+    project = add_orders(render(str(tmp_path), database=database, session_style=STYLES[0]))
 
     ablated = make_ablated(Contender("whole", [], project), database, tmp_path / "ablated")
 

@@ -98,11 +98,13 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
         Contender(
             f"{style}{suffix}",
             [str(PYTHON), "main.py", "--port"],
-            render_over(
-                BUILD / f"{database}-{style}{suffix.replace(' ', '-')}",
-                template,
-                database=database,
-                session_style=style,
+            add_orders(
+                render_over(
+                    BUILD / f"{database}-{style}{suffix.replace(' ', '-')}",
+                    template,
+                    database=database,
+                    session_style=style,
+                )
             ),
             {"DB_CREATE_ALL": "false", "LOG_FORMAT": "json"},
         )
@@ -152,6 +154,13 @@ def render_over(folder: Path, template: Path = TEMPLATE, **answers: str) -> Path
     """Render a project into a folder. The folder's content is replaced."""
     shutil.rmtree(folder, ignore_errors=True)
     return render(str(folder), template, **answers)
+
+
+def add_orders(project: Path) -> Path:
+    """Add a module to a project, for the lists that filter and sort."""
+    fields = "status:str:index total:int:index"
+    run([sys.executable, "-m", "scaffold", "orders", "--fields", fields], project)
+    return project
 
 
 def generate_by_cli(database: str, folder: Path) -> Path:

@@ -3,6 +3,8 @@
 The variable `DATABASE` selects the driver. The other variables are those of a rendered project.
 """
 
+import base64
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -154,10 +156,15 @@ async def get_example(example_id: int) -> JSONResponse:
 
 
 @app.get("/examples")
-async def get_examples(limit: int = 20, after: int = 0) -> JSONResponse:
+async def get_examples(limit: int = 20, cursor: str = "") -> JSONResponse:
+    after = json.loads(base64.urlsafe_b64decode(f"{cursor}=="))[-1] if cursor else 0
     rows = await store.page(after, limit + 1)
     items = rows[:limit]
-    return JSONResponse({"items": items, "next": items[-1]["id"] if len(rows) > limit else None})
+    following = None
+    if len(rows) > limit:
+        last = items[-1]["id"]
+        following = base64.urlsafe_b64encode(f'["id",{last},{last}]'.encode()).decode().rstrip("=")
+    return JSONResponse({"items": items, "next": following})
 
 
 @app.post("/examples")

@@ -3,17 +3,33 @@
 The variable `DATABASE` selects the driver. The other variables are those of a rendered project.
 """
 
+import base64
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, StringConstraints
-from sqlalchemy import URL, BigInteger, Integer, String, event, select, text
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Index,
+    Integer,
+    Select,
+    String,
+    and_,
+    event,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -67,13 +83,26 @@ class ExampleEntity(Base):
     name: Mapped[str] = mapped_column(String(100), unique=True)
 
 
+class OrderEntity(Base):
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_status", "status", "id"),
+        Index("ix_orders_total", "total", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    status: Mapped[str] = mapped_column(String(100))
+    total: Mapped[int] = mapped_column(Integer)
+
+
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
 Name = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
         min_length=1,
         max_length=100,
-        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
+        pattern=rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$",
     ),
 ]
 
@@ -100,7 +129,41 @@ class Example(BaseModel):
 
 class Page(BaseModel):
     items: list[Example]
-    next: int | None
+    next: str | None
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    status: str
+    total: int
+
+
+class OrdersPage(BaseModel):
+    items: list[Order]
+    next: str | None
+
+
+class ExamplesQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sort: Literal["id", "-id", "name", "-name"] = "id"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: str | None = None
+    name: Name | None = None
+
+
+class OrdersQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sort: Literal["id", "-id", "status", "-status", "total", "-total"] = "id"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: str | None = None
+    status: Name | None = None
+    total: int | None = None
+    total_min: int | None = None
+    total_max: int | None = None
 
 
 class Health(BaseModel):
@@ -175,21 +238,65 @@ async def add_example(
     return entity
 
 
+async def get_page(
+    query: ExamplesQuery | OrdersQuery, statement: Select[Any], entity: Any, session: AsyncSession
+) -> dict[str, Any]:
+    """Read a page by keyset. The cursor has the sort, and the last row's value and id."""
+    is_descending = query.sort.startswith("-")
+    column = getattr(entity, query.sort.removeprefix("-"))
+    if query.cursor:
+        padding = "=" * (-len(query.cursor) % 4)
+        sort, value, last = json.loads(base64.urlsafe_b64decode(query.cursor + padding))
+        if sort != query.sort:
+            raise HTTPException(422, "The cursor has another sort.")
+        condition = follow(column, entity.id, value, last, is_descending=is_descending)
+        statement = statement.where(condition)
+    order = [column, entity.id]
+    statement = statement.order_by(*(each.desc() if is_descending else each for each in order))
+    rows = (await session.scalars(statement.limit(query.limit + 1))).all()
+    items = rows[: query.limit]
+    following = None
+    if len(rows) > query.limit:
+        place = [query.sort, getattr(items[-1], column.key), items[-1].id]
+        content = json.dumps(place, separators=(",", ":"), ensure_ascii=False).encode()
+        following = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    return {"items": items, "next": following}
+
+
+def follow(
+    column: Any, key: Any, value: Any, last: int, *, is_descending: bool
+) -> ColumnElement[bool]:
+    if DATABASE == "mysql":
+        # MariaDB reads half of an index for row values.
+        if is_descending:
+            return or_(column < value, and_(column == value, key < last))
+        return or_(column > value, and_(column == value, key > last))
+    place = tuple_(value, last)
+    return tuple_(column, key) < place if is_descending else tuple_(column, key) > place
+
+
 @app.get("/examples", response_model=Page)
 async def get_examples(
-    session: Session,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[int, Query(ge=0, lt=TOO_LARGE)] = 0,
+    session: Session, query: Annotated[ExamplesQuery, Query()]
 ) -> dict[str, Any]:
-    query = (
-        select(ExampleEntity)
-        .where(ExampleEntity.id > after)
-        .order_by(ExampleEntity.id)
-        .limit(limit + 1)
-    )
-    rows = (await session.scalars(query)).all()
-    items = rows[:limit]
-    return {"items": items, "next": items[-1].id if len(rows) > limit else None}
+    statement = select(ExampleEntity)
+    if query.name is not None:
+        statement = statement.where(ExampleEntity.name == query.name)
+    return await get_page(query, statement, ExampleEntity, session)
+
+
+@app.get("/orders", response_model=OrdersPage)
+async def get_orders(session: Session, query: Annotated[OrdersQuery, Query()]) -> dict[str, Any]:
+    statement = select(OrderEntity)
+    if query.status is not None:
+        statement = statement.where(OrderEntity.status == query.status)
+    if query.total is not None:
+        statement = statement.where(OrderEntity.total == query.total)
+    if query.total_min is not None:
+        statement = statement.where(OrderEntity.total >= query.total_min)
+    if query.total_max is not None:
+        statement = statement.where(OrderEntity.total <= query.total_max)
+    return await get_page(query, statement, OrderEntity, session)
 
 
 @app.get("/examples/{example_id}", response_model=Example)

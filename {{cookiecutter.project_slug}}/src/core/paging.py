@@ -43,12 +43,10 @@ FILTERS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "_max": (operator.le, "Only items with at most this `{}`."),
     "": (operator.eq, "Only items with this `{}`."),
 }
+_INTEGER = r"-?(0|[1-9][0-9]*)"
+_NUMBER = _INTEGER + r"(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 #: Text that is read as JSON, because a query has no other types.
-_JSON = {
-    int: r"-?(0|[1-9][0-9]*)",
-    float: r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?",
-    bool: r"true|false",
-}
+_JSON: dict[Any, str] = {int: _INTEGER, float: _NUMBER, bool: "true|false"}
 #: A cursor: the sort, the value in the last row, and the last id.
 _PLACE = TypeAdapter(tuple[str, Any, BigInteger])
 #: The values that a cursor can contain, by the type of the column.
