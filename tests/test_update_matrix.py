@@ -53,6 +53,9 @@ EDITS: list[Change] = [
     ("src/core/paging.py", "\nItem = ", "\n# Changed by the user.\nItem = "),
 ]
 
+#: The newest release.
+NEWEST = list(releases(TEMPLATE))[-1]
+
 
 def choose_legs(versions: list[str], *thorough: str) -> list[tuple[str, Combination]]:
     """Select the projects to update: one combination of each version, in turn.
@@ -171,7 +174,7 @@ def follow(
         assert contents(project) == theirs | mine
 
 
-@parametrize_legs()
+@parametrize_legs(NEWEST)
 def test_update_of_any_version_equals_fresh_project(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
@@ -271,7 +274,7 @@ def variables(combination: Combination, project: Path, settings: dict[str, str])
 
 
 @pytest.mark.matrix
-@parametrize_legs(list(releases(TEMPLATE))[-1])
+@parametrize_legs(NEWEST)
 def test_edited_project_of_any_version_updates(
     version: str,
     combination: Combination,
