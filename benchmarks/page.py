@@ -12,7 +12,14 @@ from .results import (
     WORKLOADS,
     Results,
 )
-from .tables import ablation_table, auth_table, contender_table, target_table, workers_table
+from .tables import (
+    ablation_table,
+    auth_table,
+    contender_table,
+    depth_table,
+    target_table,
+    workers_table,
+)
 
 PICTURE = Path(__file__).with_name("ratios.svg")
 SECTION = """\
@@ -53,6 +60,14 @@ token, with one without authentication. The workload is "{auth_workload}". The l
 additional processor time, for verifying the token and checking its scope.
 
 {auth}
+
+### Deep pages
+
+Requests per second for pages of 20 from 200,000 rows, in a project of the style `{controller}`.
+The sort is by a field in which 200 rows have the same value. An `OFFSET` would read 180,000 rows
+for page 9,000.
+
+{depth}
 
 ### Rates, memory and startup
 
@@ -106,6 +121,7 @@ def write(results: Results) -> str:
         ablation=ablation_table(results),
         auth=auth_table(results),
         auth_workload=WORKLOADS["read-one"].title,
+        depth=depth_table(results),
         contenders=contender_table(results),
         workers=workers_table(results),
     )

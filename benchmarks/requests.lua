@@ -29,6 +29,8 @@ local workloads = {
   ["mix"] = function()
     return count % 10 == 0 and create() or read()
   end,
+  ["first-page"] = get("/orders?sort=-total"),
+  ["deep-page"] = get("/orders?sort=-total&cursor=WyItdG90YWwiLDEwMCwxMDAwMDBd"),
   ["health"] = get("/health/live"),
 }
 

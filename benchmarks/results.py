@@ -10,7 +10,7 @@ from .contenders import BARE, BUILD, CLI, HANDWRITTEN
 from .load import Measurement
 
 #: The number of rows in the table.
-ROWS, FEW_ROWS = 1000, 20
+ROWS, FEW_ROWS, MANY_ROWS = 1000, 20, 200_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,11 @@ WORKLOADS = {
     "create": Workload("create", (CLI, HANDWRITTEN, BARE), writes=True),
     "mix": Workload("9 reads, 1 create", (HANDWRITTEN, BARE), writes=True),
     "health": Workload("/health/live", (HANDWRITTEN,)),
+    "first-page": Workload("first page of 200,000 rows", (), MANY_ROWS),
+    "deep-page": Workload("page 9,000 of 200,000 rows", (), MANY_ROWS),
 }
+#: The workloads that show the cost of a deep page.
+FIRST_PAGE, DEEP_PAGE = "first-page", "deep-page"
 
 
 class Comparison(NamedTuple):

@@ -35,6 +35,8 @@ from .responses import check_responses
 from .results import (
     COMPARED,
     CONNECTIONS,
+    DEEP_PAGE,
+    FIRST_PAGE,
     ONE,
     TWO,
     WORKERS_CONNECTIONS,
@@ -48,6 +50,7 @@ from .tables import (
     auth_table,
     cell_table,
     contender_table,
+    depth_table,
     heading,
     remark,
     target_table,
@@ -226,6 +229,7 @@ def compare_workers(
 def print_summary(results: Results) -> None:
     if results.cells:
         print(f"\n{target_table(results)}")
+        print(f"\n{depth_table(results)}")
     if results.ablation:
         print(f"\n{ablation_table(results)}")
     if results.auth:
@@ -249,7 +253,10 @@ def main() -> None:
         options.rounds,
         options.against,
     )
-    options.workload = options.workload or [*COMPARED, ABLATION, AUTH, START, WORKERS]
+    options.workload = options.workload or [
+        *(*COMPARED, FIRST_PAGE, DEEP_PAGE),
+        *(ABLATION, AUTH, START, WORKERS),
+    ]
     options.connections = options.connections or [CONNECTIONS]
     if not shutil.which("wrk"):
         if not options.quick:

@@ -9,6 +9,8 @@ from .results import (
     COMPARED,
     COMPARISONS,
     CONNECTIONS,
+    DEEP_PAGE,
+    FIRST_PAGE,
     GAIN_TARGET,
     MEMORY_TARGET,
     ONE,
@@ -154,6 +156,21 @@ def auth_table(results: Results) -> str:
             measured = ratio(rounds, name, first, rate)
             rows.append([cell.database, name, str(measured), f"{cost * 1e6:.0f}"])
     return table(["database", "token", "rate ratio", "CPU µs per request"], rows)
+
+
+def depth_table(results: Results) -> str:
+    """Return the rates of the first page and of a deep one, and their ratio."""
+    rows = []
+    for database in results.versions:
+        pages = [
+            results.cells.get(Cell(database, name, CONNECTIONS)) for name in (FIRST_PAGE, DEEP_PAGE)
+        ]
+        if pages[0] and pages[1]:
+            rates = [[each[STYLES[0]].rate for each in rounds] for rounds in pages if rounds]
+            deep = ratio_of(list(zip(rates[1], rates[0], strict=True)))
+            row = [f"{statistics.median(each):,.0f}" for each in rates]
+            rows.append([database, *row, str(deep)])
+    return table(["database", "first page", "page 9,000", "ratio"], rows)
 
 
 def contender_table(results: Results) -> str:

@@ -120,7 +120,7 @@ def test_patch_needs_its_exact_text(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "module.py").read_text() == text
 
 
-def test_results_fit_in_250_lines() -> None:
+def test_results_fit_in_260_lines() -> None:
     results = Results("", [], 1, versions=dict.fromkeys(DATABASES, ""))
     for database in DATABASES:
         results.memory[database] = dict.fromkeys(NAMES, 1)
@@ -141,7 +141,7 @@ def test_results_fit_in_250_lines() -> None:
 
     page = replace_section(RESULTS.read_text(encoding="utf-8"), HEADINGS[0], write(results))
 
-    assert len(page.splitlines()) <= 250
+    assert len(page.splitlines()) <= 260
 
 
 def test_workloads_and_their_references_are_complete() -> None:
