@@ -14,7 +14,7 @@ import pytest
 from .conftest import Render
 
 #: Lines of code in `src/core`, by database.
-CORE_LINES = {"sqlite": 1307, "postgresql": 1474, "mysql": 1487}
+CORE_LINES = {"sqlite": 1318, "postgresql": 1485, "mysql": 1498}
 #: Lines of core's tests in a project.
 TEST_LINES = 450
 

@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -8,12 +9,14 @@ from pydantic import BaseModel
 from src.config import config, settings
 from src.core.core_module import install, setup_app
 from src.core.http.openapi import install_openapi
-from src.core.models import Id, Text
+from src.core.models import BigInteger, Double, Id, Text
 from src.core.paging import After, Limit
 
 
 class Body(BaseModel):
     name: Text
+    count: BigInteger = 0
+    ratio: Double = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,15 @@ def test_parameters_have_bounds(document: dict[str, Any]) -> None:
     }
 
     assert bounds == {"limit": (1, 100), "after": (0, 2**31 - 1), "body_id": (1, 2**31 - 1)}
+
+
+def test_64_bit_bounds_are_exact_text(document: dict[str, Any]) -> None:
+    """Some clients don't read numbers as floats."""
+    schemas = document["components"]["schemas"]["Body"]["properties"]
+
+    assert '"minimum": -9223372036854775808, ' in json.dumps(schemas["count"])
+    assert '"exclusiveMaximum": 9223372036854775808, ' in json.dumps(schemas["count"])
+    assert '"maximum": 1.7976931348623157e+308, ' in json.dumps(schemas["ratio"])
 
 
 @pytest.mark.parametrize("text", ["", " \t", "\u00a0", "nul\0", "\0"])

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic.alias_generators import to_camel
 
 from src.core.errors import Problem, problems
+from src.core.models import LOWER, UPPER
 from src.core.routing import list_routes
 
 
@@ -54,6 +55,7 @@ def install_openapi(http_server: FastAPI, *, short_ids: bool = True) -> None:
             for operations in document["paths"].values():
                 for operation in operations.values():
                     operation["responses"] = _extend(operation)
+            _write_exactly(document)
             if short_ids:
                 _shorten_ids(http_server, document["paths"])
         return document
@@ -133,6 +135,18 @@ def _shorten_ids(http_server: FastAPI, paths: dict[str, dict[str, dict[str, Any]
             unique = (each for each in ids if each not in taken)
             operation["operationId"] = next(unique, operation["operationId"])
         taken.add(operation["operationId"])
+
+
+def _write_exactly(part: Any) -> None:
+    """Turn 64-bit bounds into integers: FastAPI's 9.223372036854776e+18 is not 2**63 as text."""
+    if isinstance(part, dict):
+        for name in (LOWER | UPPER).values():
+            bound = part.get(name)
+            if isinstance(bound, float) and bound.is_integer() and abs(bound) <= 2**63:
+                part[name] = int(bound)
+        part = list(part.values())
+    for each in part if isinstance(part, list) else ():
+        _write_exactly(each)
 
 
 def _extend(operation: dict[str, Any]) -> dict[str, Any]:
