@@ -33,7 +33,7 @@ SECURED = [
     Combination("mysql", "controller"),
 ]
 #: Lines of code that authentication adds to core.
-LINES = 250
+LINES = 283
 #: The files that differ with authentication. Projects without it have none of the new ones.
 CHANGED = """
     .cruft.json .env.example .gitignore AGENTS.md Makefile compose.yaml docs/README.md
@@ -179,9 +179,29 @@ def test_local_issuer_is_refused_in_production(secured: Path, variables: dict[st
         _, _, printed = str(caught.value).partition("\n")
         lines = printed.splitlines()
         assert lines[0] == (
-            "AUTH_ISSUER: must begin with https:// unless APP_DEBUG=true, not 'http://localhost'"
+            "AUTH_ISSUER: must begin with https:// and a host, not 'http://localhost'"
         )
         assert len(lines) == 2  # the other one is about AUTH_JWKS_URL
+
+
+@on_sqlite
+@pytest.mark.matrix
+def test_private_key_has_its_own_file(
+    secured: Path, variables: dict[str, str], tmp_path: Path
+) -> None:
+    url = f"file:{tmp_path / 'keys.json'}"
+    local = {"APP_DEBUG": "true", "AUTH_ISSUER": "http://localhost", "AUTH_AUDIENCE": "shop"}
+    given = variables | local | {"AUTH_JWKS_URL": url}
+
+    with pytest.raises(AssertionError) as caught:
+        run("uv run --no-sync python -m scaffold.tokens", secured, **given)
+
+    _, _, printed = str(caught.value).partition("\n")
+    assert printed.rstrip() == (
+        f"AUTH_JWKS_URL: {url!r} isn't 'file:.test-issuer.json', so only http://localhost can sign "
+        "tokens; .env.example has the local test issuer"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_projects_without_auth_have_none_of_it(render: Render) -> None:

@@ -14,7 +14,7 @@ import pytest
 from .conftest import Render
 
 #: Lines of code in `src/core`, by database.
-CORE_LINES = {"sqlite": 1318, "postgresql": 1485, "mysql": 1498}
+CORE_LINES = {"sqlite": 1323, "postgresql": 1490, "mysql": 1503}
 #: Lines of core's tests in a project.
 TEST_LINES = 450
 

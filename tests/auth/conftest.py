@@ -1,10 +1,12 @@
 """An app with guards, and an issuer for its tokens."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from src.config import config, settings
 from src.core.core_module import setup_app
@@ -49,6 +51,20 @@ async def client(shop: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(shop, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
+
+
+@pytest.fixture
+async def chat(shop: FastAPI) -> AsyncIterator[str]:
+    """Serve the app, and return the URL of a WebSocket."""
+    server = uvicorn.Server(uvicorn.Config(shop, port=0, lifespan="off", log_config=None))
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(30):
+        while not server.started:  # noqa: ASYNC110  # no event tells of it
+            await asyncio.sleep(0.01)
+    [port] = {socket.getsockname()[1] for each in server.servers for socket in each.sockets}
+    yield f"ws://127.0.0.1:{port}/chat"
+    server.should_exit = True
+    await serving
 
 
 def bearer(token: str) -> dict[str, str]:

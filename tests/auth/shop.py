@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request, WebSocket
+from fastapi import FastAPI, Request, Security, WebSocket, WebSocketException
 from fastapi.responses import PlainTextResponse
 from nest.core import Controller, Depends, Get, Injectable, Module, Post, PyNestFactory, UseGuards
 from nest.websockets import ConnectedSocket, SubscribeMessage, WebSocketGateway
@@ -61,13 +61,42 @@ class ChatGateway:
         return "brewed"
 
 
+@Injectable
+@WebSocketGateway(namespace="/orders/events")
+class OrdersGateway:
+    """The gateway of docs/authentication.md, whose server sends to all clients."""
+
+    server: Any
+
+    async def on_connection(self, client: WebSocket) -> None:
+        if "orders:read" not in client.user.scopes:
+            raise WebSocketException(1008)
+
+    @SubscribeMessage("order")
+    async def order(self) -> None:
+        await self.server.broadcast("ordered", "tea")
+
+
 @Module(
     imports=[CoreModule],
     controllers=[TeasController, OpenController],
-    providers=[ChatGateway],
+    providers=[ChatGateway, OrdersGateway],
 )
 class ShopModule:
     pass
+
+
+async def brew() -> str:
+    return "brewed"
+
+
+async def chat(client: WebSocket) -> None:
+    await client.accept()
+    await client.send_json("brewing")
+
+
+async def get_file(path: str) -> str:
+    return path
 
 
 def make_app() -> FastAPI:
@@ -77,5 +106,11 @@ def make_app() -> FastAPI:
     async def show(_: Request) -> PlainTextResponse:
         return PlainTextResponse("inside")
 
+    # FastAPI's own routes, which no controller has.
+    for name, marker in (("depends", Depends), ("security", Security)):
+        needed = [marker(requires("teas:brew"))]
+        app.get(f"/brews/{name}", dependencies=needed)(brew)
+        app.websocket(f"/brewing/{name}", dependencies=needed)(chat)
+    app.get("/files/{path:path}")(get_file)
     app.mount("/mounted", Starlette(routes=[Route("/page", show)]))
     return app

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from src.config import Settings
 
-TLS = "must begin with https:// unless APP_DEBUG=true"
+TLS = "must begin with https:// and a host"
 LOCAL = {"AUTH_ISSUER": "http://localhost", "AUTH_JWKS_URL": "file:.test-issuer.json"}
 
 
@@ -30,6 +30,12 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AUTH_ISSUER", "http://localhost", f"{TLS}, not 'http://localhost'"),
         ("AUTH_ISSUER", "issuer.example", f"{TLS}, not 'issuer.example'"),
         ("AUTH_JWKS_URL", "file:.test-issuer.json", f"{TLS}, not 'file:.test-issuer.json'"),
+        ("AUTH_JWKS_URL", "http://issuer.example/keys", f"{TLS}, not 'http://"),
+        ("AUTH_ISSUER", "https://", f"{TLS}, not 'https://'"),
+        ("AUTH_ISSUER", "https:///realms", f"{TLS}, not 'https:///realms'"),
+        ("AUTH_ISSUER", " ", "is missing; see docs/authentication.md, not ' '"),
+        ("AUTH_AUDIENCE", "  ", "is missing; see docs/authentication.md, not '  '"),
+        ("AUTH_SCOPE_CLAIM", "", "is missing; see docs/authentication.md, not ''"),
         ("AUTH_ALGORITHMS", "none", "Input should be 'RS256', "),
         ("AUTH_ALGORITHMS", "HS256", "Input should be 'RS256', "),
         ("AUTH_ALGORITHMS", "RS256,HS256", "Input should be 'RS256', "),
@@ -64,6 +70,22 @@ def test_safe_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given.auth_issuer == "https://issuer.example/"
     assert given.auth_algorithms == ["RS256", "EdDSA"]
     assert given.public_routes == ["/health/live", "/"]
+
+
+def test_space_around_settings_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "AUTH_ISSUER": " https://issuer.example ",
+        "AUTH_AUDIENCE": "shop ",
+        "AUTH_JWKS_URL": "\thttps://issuer.example/keys",
+        "AUTH_SCOPE_CLAIM": " roles ",
+    }
+    for variable, value in values.items():
+        monkeypatch.setenv(variable, value)
+
+    given = Settings.load()
+
+    for variable, value in values.items():
+        assert getattr(given, variable.lower()) == value.strip()
 
 
 def test_local_issuer_is_for_development(monkeypatch: pytest.MonkeyPatch) -> None:

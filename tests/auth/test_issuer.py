@@ -257,6 +257,9 @@ async def test_metadata_of_another_issuer_is_rejected(
         [public(ROGUE_KEY, "rsa", use="enc")],
         ["rsa", None, {}, {"kty": "EC"}, {"kty": "RSA", "kid": "rsa"}, {"kty": "?", "kid": "rsa"}],
         [public(RSA_KEY, "rsa", alg="RSA-OAEP")],
+        [public(ROGUE_KEY, "rsa", alg=name) for name in ("none", ["RS256"], 7, "HS256")],
+        [{"kty": "oct", "kid": "rsa"}, {"kty": ["RSA"], "kid": "rsa"}, {"kty": "OKP", "x": 1}],
+        [public(ROGUE_KEY, "rsa", n=value) for value in (7, None, "", "\xe9", "AQAB")],
     ],
 )
 async def test_unusable_keys_are_skipped(
@@ -268,10 +271,18 @@ async def test_unusable_keys_are_skipped(
 
 
 async def test_single_key_needs_no_id(client: httpx.AsyncClient, issuer: LocalIssuer) -> None:
-    issuer.keys = [public(RSA_KEY)]
     nameless = issuer.sign("teas:read", headers={"kid": ""})
+    for key in (public(RSA_KEY), public(RSA_KEY, kid=None)):
+        issuer.keys = [key]
 
-    assert await get(client, nameless) == 200
+        assert await get(client, nameless) == 200
+
+
+async def test_key_with_null_id_has_none(client: httpx.AsyncClient, issuer: LocalIssuer) -> None:
+    issuer.keys = [public(RSA_KEY, kid=None), public(CURVE_KEY, "curve")]
+
+    assert await get(client, issuer.sign("teas:read", headers={"kid": ""})) == 200
+    assert await get(client, issuer.sign("teas:read", headers={"kid": "None"})) == 401
 
 
 async def test_missing_id_is_rejected_with_several_keys(

@@ -1,15 +1,20 @@
 """The log: no token and no claim reaches it, but for the subject if a setting says so."""
 
 import json
+import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from src.config import config, settings
 from src.core.core_module import setup_app
 from src.core.logs import configure_logging
 from src.core.settings import CoreSettings
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from .conftest import bearer
 from .issuer import ROGUE_KEY, LocalIssuer
@@ -62,6 +67,64 @@ async def test_log_has_no_tokens(
     assert printed.count('"event":"Request"') == 51
     for secret in [*secrets, "ada-lovelace"]:
         assert secret not in printed
+
+
+async def test_log_has_no_credentials_of_websockets(
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    chat: str,
+    issuer: LocalIssuer,
+) -> None:
+    configure_logging("DEBUG", "json")
+    # The client's own log.
+    caplog.set_level(logging.INFO, logger="websockets")
+    token = issuer.sign()
+    for headers in (bearer(token), bearer("s3cr3t")):
+        with suppress(InvalidStatus):
+            async with connect(f"{chat}?access_token=qu3ry", additional_headers=headers) as socket:
+                await socket.send('{"event": "m3ssage"}')
+                await socket.recv()
+
+    printed = capsys.readouterr().err
+    entries = [json.loads(line)["event"] for line in printed.splitlines()]
+    assert [entry for entry in entries if entry.endswith('"WebSocket /chat" [accepted]')]
+    assert [entry for entry in entries if entry.endswith('"WebSocket /chat" 401')]
+    for secret in (*token.split("."), "s3cr3t", "qu3ry", "m3ssage"):
+        assert secret not in printed
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 1),
+        ({"auth_issuer": "https://issuer.example"}, 0),
+        ({"auth_issuer": "https://issuer.example", "auth_jwks_url": "file:missing.json"}, 1),
+        ({"auth_issuer": "https://issuer.example", "auth_jwks_url": "https://a.example"}, 0),
+    ],
+)
+async def test_development_issuer_is_logged(
+    capsys: pytest.CaptureFixture[str], shop: FastAPI, expected: int
+) -> None:
+    configure_logging("INFO", "json")
+    async with shop.router.lifespan_context(shop):
+        pass
+
+    printed = capsys.readouterr().err
+    assert printed.count("Accepting tokens of a development issuer") == expected
+
+
+@pytest.mark.parametrize("changes", [{"auth_jwks_url": "file:missing.json"}])
+async def test_missing_key_file_names_the_command(
+    capsys: pytest.CaptureFixture[str], client: httpx.AsyncClient, issuer: LocalIssuer
+) -> None:
+    configure_logging("INFO", "json")
+
+    response = await client.get("/teas", headers=bearer(issuer.sign()))
+
+    assert response.status_code == 503
+    printed = capsys.readouterr().err
+    assert "There are no keys yet: run make token" in printed
+    assert "FileNotFoundError" not in printed
 
 
 async def test_subject_is_logged_by_a_setting(

@@ -1,23 +1,21 @@
 """Routes: closed without a token, and with scopes that guards ask for."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
-from nest.core import BaseGuard
-from src.core.auth import requires
+from fastapi import Depends, FastAPI
+from nest.core import BaseGuard, UseGuards
+from src.core.auth import get_principal, requires
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.problems import assert_problem
 
 from .conftest import bearer
 from .issuer import LocalIssuer
+from .shop import get_file
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "X")
 CLOSED = [
@@ -138,10 +136,73 @@ async def test_public_route_opens_no_other(shop: FastAPI) -> None:
 @pytest.mark.parametrize(
     ("changes", "status"), [({"public_docs": True}, 200), ({"public_docs": False}, 401)]
 )
-async def test_docs_are_public_by_a_setting(client: httpx.AsyncClient, status: int) -> None:
+async def test_docs_are_public_by_a_setting(
+    client: httpx.AsyncClient, shop: FastAPI, status: int
+) -> None:
+    shop.post("/docs")(get_file)
     for path in ("/docs", "/docs/assets/swagger-ui.css", "/openapi.json"):
         assert (await client.get(path)).status_code == status, path
+        assert (await client.head(path)).status_code == status, path
     assert (await client.get("/teas")).status_code == 401
+    assert (await client.post("/docs")).status_code == 401
+
+
+@pytest.mark.parametrize("changes", [{"public_docs": True, "api_docs": False}])
+async def test_hidden_docs_open_nothing(client: httpx.AsyncClient) -> None:
+    for path in ("/docs", "/openapi.json"):
+        assert (await client.get(path)).status_code == 401, path
+
+
+@pytest.mark.parametrize(
+    "changes", [{"public_routes": [f"/files/{{path{kind}}}"]} for kind in ("", ":path")]
+)
+async def test_public_path_is_as_documented(client: httpx.AsyncClient, shop: FastAPI) -> None:
+    assert (await client.get("/files/a/b")).json() == "a/b"
+    assert "security" not in shop.openapi()["paths"]["/files/{path}"]["get"]
+
+
+@pytest.mark.parametrize("name", ["depends", "security"])
+async def test_requires_is_a_dependency_too(
+    client: httpx.AsyncClient, issuer: LocalIssuer, name: str
+) -> None:
+    response = await client.get(f"/brews/{name}", headers=bearer(issuer.sign("teas:read")))
+    assert_problem(response, 403)
+    challenge = 'Bearer error="insufficient_scope", scope="teas:brew"'
+    assert response.headers["WWW-Authenticate"] == challenge
+    allowed = bearer(issuer.sign("teas:brew"))
+    assert (await client.get(f"/brews/{name}", headers=allowed)).json() == "brewed"
+
+
+@pytest.mark.parametrize("changes", [{"public_routes": ["/brews/depends"]}])
+async def test_dependency_closes_a_public_route(client: httpx.AsyncClient) -> None:
+    response = await client.get("/brews/depends")
+
+    assert_problem(response, 401)
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("dependencies", [[], [Depends(get_principal)]])
+async def test_ignored_guard_fails_at_startup(shop: FastAPI, dependencies: list[Any]) -> None:
+    @shop.get("/plain", dependencies=dependencies)
+    @UseGuards(requires("admin"))
+    async def get_plain() -> None: ...
+
+    with pytest.raises(ValueError, match="/plain ignores its guards: put them"):
+        async with shop.router.lifespan_context(shop):
+            pass
+
+
+@pytest.mark.parametrize(
+    "changes", [{"public_routes": ["get /open", "/opne", "GET /open/{name}", "/files/{path}"]}]
+)
+async def test_unknown_public_route_is_logged(
+    shop: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with shop.router.lifespan_context(shop):
+        pass
+
+    logged = [record.msg for record in caplog.records if "PUBLIC_ROUTES" in str(record.msg)]
+    assert [each["route"] for each in logged if isinstance(each, dict)] == ["/opne", "get /open"]
 
 
 @pytest.mark.parametrize(
@@ -207,26 +268,15 @@ async def test_schema_has_the_scopes(shop: FastAPI) -> None:
         "post /open": [{"token": []}],
         "get /open/{name}": [{"token": []}],
         "get /open/me": [{"token": []}],
+        "get /brews/depends": [{"token": []}],
+        "get /brews/security": [{"token": []}],
+        "get /files/{path}": [{"token": []}],
     }
     for name, statuses in (("/teas", {"401", "403"}), ("/open", {"401"}), ("/health/live", set())):
         responses = document["paths"][name]["get"]["responses"]
         assert responses.keys() & {"401", "403"} == statuses
         for status in statuses:
             assert "X-Request-ID" in responses[status]["headers"]
-
-
-@pytest.fixture
-async def chat(shop: FastAPI) -> AsyncIterator[str]:
-    """Serve the app, and return the URL of its WebSocket."""
-    server = uvicorn.Server(uvicorn.Config(shop, port=0, lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(30):
-        while not server.started:  # noqa: ASYNC110  # no event tells of it
-            await asyncio.sleep(0.01)
-    [port] = {socket.getsockname()[1] for each in server.servers for socket in each.sockets}
-    yield f"ws://127.0.0.1:{port}/chat"
-    server.should_exit = True
-    await serving
 
 
 async def send(url: str, event: str, token: str = "") -> Any:
@@ -255,3 +305,29 @@ async def test_guard_rejects_messages_without_scope(chat: str, issuer: LocalIssu
 async def test_guard_closes_public_websocket(chat: str, issuer: LocalIssuer) -> None:
     assert (await send(chat, "brew"))["event"] == "error"
     assert (await send(chat, "brew", issuer.sign()))["event"] == "error"
+
+
+async def test_documented_gateway_closes_connection(chat: str, issuer: LocalIssuer) -> None:
+    url = chat.replace("/chat", "/orders/events")
+    reader, stranger = (bearer(issuer.sign(scope)) for scope in ("orders:read", "teas:read"))
+    async with (
+        connect(url, additional_headers=reader) as allowed,
+        connect(url, additional_headers=stranger) as refused,
+    ):
+        with pytest.raises(ConnectionClosed) as caught:
+            await refused.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1008
+        await allowed.send(json.dumps({"event": "order"}))
+        assert json.loads(await allowed.recv()) == {"event": "ordered", "data": "tea"}
+
+
+@pytest.mark.parametrize("name", ["depends", "security"])
+async def test_dependency_guards_a_websocket(chat: str, issuer: LocalIssuer, name: str) -> None:
+    url = chat.replace("/chat", f"/brewing/{name}")
+    async with connect(url, additional_headers=bearer(issuer.sign("teas:brew"))) as socket:
+        assert json.loads(await socket.recv()) == "brewing"
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(url, additional_headers=bearer(issuer.sign("teas:read"))):
+            pass
+    assert caught.value.response.status_code == 403

@@ -47,6 +47,7 @@ def assert_unauthorized(response: httpx.Response, challenge: str) -> None:
         {"without": "iat"},
         {"scope": ["teas:read", "teas:write"]},
         {"scope": "  teas:read\tteas:write "},
+        {"typ": "Bearer", "token_use": "access", "nonce": "x"},
     ],
 )
 async def test_valid_token_is_accepted(
@@ -94,6 +95,14 @@ async def test_valid_token_is_accepted(
         pytest.param({"seconds": {"iat": 90}}, id="issued-in-the-future"),
         pytest.param({"without": "sub"}, id="no-subject"),
         pytest.param({"sub": 7}, id="subject-of-another-type"),
+        pytest.param({"sub": ""}, id="empty-subject"),
+        pytest.param({"sub": "\ud800"}, id="subject-without-utf8"),
+        pytest.param({"headers": {"typ": "JWT"}, "at_hash": "x"}, id="id-token-with-token"),
+        pytest.param({"headers": {"typ": "JWT"}, "c_hash": "x"}, id="id-token-with-code"),
+        pytest.param({"token_use": "id"}, id="id-token-by-use"),
+        pytest.param({"typ": "ID"}, id="id-token-by-type"),
+        pytest.param({"typ": "Refresh"}, id="refresh-token"),
+        pytest.param({"typ": "Offline"}, id="offline-token"),
     ],
 )
 async def test_forged_token_is_rejected(
@@ -124,7 +133,7 @@ async def test_unsigned_token_is_rejected(client: httpx.AsyncClient, issuer: Loc
     forged += [f"{head}.{body}", f"{head}.{body}.", valid[:-20], f"{valid}.{signature}"]
     forged += [f"{head}.{encode(claims | {'sub': 'eve'})}.{signature}", f".{body}.", "..", "x"]
     forged += [valid.replace(".", ".."), f"{valid}\xe9", encode(b"\xff") + f".{body}.{signature}"]
-    heads: list[Any] = [[], 1, None, {"alg": []}, b"[" * 5000]
+    heads: list[Any] = [[], 1, None, {"alg": []}, b"[" * 5000, b'{"kid":' * 1000 + b"1"]
     forged += [f"{encode(each)}.{body}.{signature}" for each in heads]
 
     for token in forged:

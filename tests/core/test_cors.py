@@ -47,7 +47,7 @@ async def test_every_response_has_cors_headers(status: int) -> None:
     assert response.status_code == status
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert response.headers["Vary"] == "Origin"
-    assert exposed == ["Location", "Retry-After", "X-Request-ID"]
+    assert exposed == ["Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Access-Control-Allow-Credentials" not in response.headers
 

@@ -14,7 +14,7 @@ from starlette.datastructures import State
 from starlette.middleware.cors import CORSMiddleware
 
 {% if cookiecutter.auth == "oidc" %}
-from .auth import install_auth
+from .auth import check_routes, install_auth
 {% endif %}
 from .database import DatabaseProvider
 from .errors import install_error_handlers
@@ -80,7 +80,7 @@ def setup_app(
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+            expose_headers=["Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"],
         )
 
 
@@ -98,10 +98,17 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
 
     Raises:
         ConnectionError, TimeoutError: the tables can't be created; the message is one line.
+{% if cookiecutter.auth == "oidc" %}
+        ValueError: a route hides another one, or ignores its guards; the message names it.
+{% else %}
         ValueError: a route hides another one; the message names both.
+{% endif %}
     """
     state = http_server.state
     order_routes(http_server)
+{% if cookiecutter.auth == "oidc" %}
+    check_routes(http_server)
+{% endif %}
     if state.settings.db_create_all:
         await state.config.create_all()
 {% if cookiecutter.auth == "oidc" %}

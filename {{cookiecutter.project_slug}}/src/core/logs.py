@@ -60,6 +60,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         logger.handlers.clear()
         # RequestMiddleware already logs each request.
         logger.propagate = name != "uvicorn.access"
+    logging.getLogger("uvicorn.error").addFilter(_hide_credentials)
     # httpx logs whole URLs, including API keys in the query.
     for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -93,6 +94,13 @@ def format_exception(exc_info: ExcInfo) -> str:
 def describe(error: BaseException) -> str:
     """Return an error's class and message, without values of rows and inputs."""
     return _scrub(traceback.format_exception_only(error))
+
+
+def _hide_credentials(record: logging.LogRecord) -> bool:
+    """Drop the headers and the messages of WebSockets, and the queries in uvicorn's entries."""
+    if "WebSocket" in str(record.msg):
+        record.msg, record.args = re.sub(r'\?[^ ]*"', '"', record.getMessage()), ()
+    return record.levelno >= logging.INFO
 
 
 def _scrub(lines: list[str]) -> str:

@@ -153,14 +153,15 @@ class CoreSettings(BaseSettings):
         return [part.strip() for part in value.split(",") if part.strip()]
 
 {% if cookiecutter.auth == "oidc" %}
-    @field_validator("auth_issuer", "auth_audience", "auth_jwks_url")
+    @field_validator("auth_issuer", "auth_audience", "auth_jwks_url", "auth_scope_claim")
     @classmethod
     def _check_issuer(cls, value: str, info: ValidationInfo) -> str:
+        value = value.strip()
         if not value and info.field_name != "auth_jwks_url":
             raise ValueError("is missing; see docs/authentication.md")
-        is_trusted = value.startswith("https://") or info.data.get("app_debug")
-        if value and not is_trusted and info.field_name != "auth_audience":
-            raise ValueError("must begin with https:// unless APP_DEBUG=true")
+        is_trusted = re.match("https://[^/?#]", value) or info.data.get("app_debug")
+        if value and not is_trusted and info.field_name in {"auth_issuer", "auth_jwks_url"}:
+            raise ValueError("must begin with https:// and a host")
         return value
 
 {% endif %}
