@@ -14,7 +14,7 @@ import pytest
 from .conftest import Render
 
 #: Lines of code in `src/core`, by database.
-CORE_LINES = {"sqlite": 1323, "postgresql": 1490, "mysql": 1503}
+CORE_LINES = {"sqlite": 1325, "postgresql": 1492, "mysql": 1505}
 #: Lines of core's tests in a project.
 TEST_LINES = 450
 

@@ -228,7 +228,7 @@ def test_readme_lists_every_make_target(project: Path) -> None:
     [export] = re.findall(r"^EXPORT := (.*)$", makefile, re.MULTILINE)
     makefile = makefile.replace("$(EXPORT)", export)
     makefile = makefile.replace("\\\n", "")
-    makefile = makefile.replace(" $${dry_run:+--dry-run}", "")
+    makefile = makefile.replace(" $(if $(filter 1,$(dry_run)),--dry-run)", "")
     makefile = re.sub(r'(--\w+="\$\$\w+" )+-- "\$\$name"', "orders", makefile)
     makefile = makefile.replace(" $(MAKEOVERRIDES)", "")
     targets = {

@@ -109,6 +109,16 @@ def test_only_indexed_fields_filter_and_sort(make: Make, project: Path) -> None:
     assert "Filters of the list: none" in make("books", "aa:str")
 
 
+def test_factory_follows_the_enum(make: Make, project: Path) -> None:
+    make("orders", "aa:enum(new,paid) bb:enum(one)? cc:ref(examples)")
+
+    factory = project / "tests" / "orders" / "orders_factory.py"
+    text = factory.read_text(encoding="utf-8")
+    assert "from src.orders.orders_model import OrderAa, OrderBb\n" in text
+    assert '"aa": list(OrderAa)[number % len(OrderAa)],' in text
+    assert '"bb": list(OrderBb)[number % len(OrderBb)],' in text
+
+
 def test_dry_run_writes_nothing(make: Make, project: Path) -> None:
     before = contents(project)
 
@@ -127,6 +137,30 @@ def test_dry_run_writes_nothing(make: Make, project: Path) -> None:
     made = [re.sub(r"_[0-9a-f]{12}_", "_", line) for line in make("orders")]
     assert plain == made[:shown]
     assert planned[shown + 3 : -1] == made[shown - 1 : -1]
+
+
+def make_target(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make, which prints the commands of uv instead of running them."""
+    command = ["make", "--silent", "--old-file=uv.lock", "UV=echo", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("given", "flags"), [("", []), ("0", []), ("1", ["--dry-run"])])
+def test_make_reads_dry_run(project: Path, given: str, flags: list[str]) -> None:
+    result = make_target(project, "module", "name=orders", f"dry_run={given}")
+
+    assert result.returncode == 0
+    expected = ["--fields=", "--singular=", "--route=", *flags, "--", "orders"]
+    assert result.stdout.split() == ["run", "python", "-m", "scaffold", *expected]
+
+
+@pytest.mark.parametrize("given", ["no", "false", "1 0", "'"])
+def test_make_rejects_unclear_dry_run(project: Path, given: str) -> None:
+    result = make_target(project, "module", "name=orders", f"dry_run={given}")
+
+    assert result.returncode != 0
+    assert result.stdout == ""
+    assert result.stderr.startswith("dry_run is neither 0 nor 1: write dry_run=1\n")
 
 
 def test_dry_run_keeps_unusual_app_module(make: Make, project: Path) -> None:
@@ -227,7 +261,7 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "number:unique?:str"}, r"fields: number has 'unique\?'"),
         ({"name": "orders", "fields": "Number:str"}, "fields: invalid name 'Number'"),
         ({"name": "orders", "fields": "_a:str"}, "fields: invalid name '_a'"),
-        ({"name": "orders", "fields": "l:int"}, "fields: 'l' already has"),
+        ({"name": "orders", "fields": "l:int"}, "fields: 'l' looks like 1"),
         ({"name": "orders", "fields": "class:str"}, "fields: 'class' already has"),
         ({"name": "orders", "fields": "id:int"}, "fields: 'id' already has"),
         ({"name": "orders", "fields": "json:json"}, "fields: 'json' already has"),
@@ -237,7 +271,7 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "tuple:int"}, "fields: 'tuple' already has"),
         ({"name": "orders", "fields": "aa:str aa:int"}, "fields: 'aa' is given twice"),
         ({"name": "orders", "fields": "aa:text:unique"}, "fields: aa cannot be unique"),
-        ({"name": "orders", "fields": "aa:json:index"}, "fields: aa cannot be index"),
+        ({"name": "orders", "fields": "aa:json:index"}, "fields: aa cannot have an index, because"),
         ({"name": "orders", "fields": "aa:bool:unique"}, "fields: aa cannot be unique"),
         ({"name": "orders", "fields": f"{'a' * 60}:int:index"}, "fields: .* over 63 char"),
         (
@@ -252,7 +286,16 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
         ({"name": "orders", "fields": "aa:ref(orders)"}, r"fields: ref\(orders\) needs a module"),
         ({"name": "orders", "fields": "aa:ref(core)"}, r"fields: ref\(core\) needs a module"),
         ({"name": "orders", "fields": "aa:ref()"}, r"fields: ref\(\): '' is invalid"),
-        ({"name": "orders", "fields": "aa:enum"}, "fields: aa has 'enum', .*enum.new,paid"),
+        (
+            {"name": "orders", "fields": "aa:enum"},
+            r"fields: aa has 'enum'; write enum\(new,paid\)$",
+        ),
+        ({"name": "orders", "fields": "aa:ref?"}, r"fields: aa has 'ref\?'; write ref\(orders\)$"),
+        (
+            {"name": "orders", "fields": "aa_min:text aa:int:index"},
+            "fields: 'aa_min' is also a parameter that filters by 'aa'; choose .*'aa_min_value'",
+        ),
+        ({"name": "orders", "fields": "aa:created bb:int aa_max:bool"}, "fields: 'aa_max' is also"),
         ({"name": "orders", "fields": "aa:enum()"}, "fields: aa has an invalid enum value ''"),
         (
             {"name": "orders", "fields": "aa:enum(new,Paid)"},

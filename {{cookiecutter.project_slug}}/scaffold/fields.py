@@ -239,9 +239,9 @@ TYPES = {
     ),
 }
 
-#: Names that ruff rejects, or that clash with types or with attributes of entities, models or rows.
+#: Names that clash with types or with attributes of entities, models or rows.
 TAKEN = {
-    *("bool", "decimal", "dt", "float", "id", "int", "l", "mapped_column", "metadata", "registry"),
+    *("bool", "decimal", "dt", "float", "id", "int", "mapped_column", "metadata", "registry"),
     *("self", "str", "t", "tuple", "type_annotation_map", "utc_now", *dir(BaseModel)),
 }
 #: The types, for help texts and messages.
@@ -317,7 +317,7 @@ class Enum:
             column=f"String({MAX_VALUE})",
             migration=text_migration(MAX_VALUE),
             model=self.name,
-            sample=f"{list(self.values)}[number % {len(self.values)}]",
+            sample=f"list({self.name})[number % len({self.name})]",
             invalid=("1", '""', '"UNKNOWN"'),
             can_be_unique=False,
             read=self.read,
@@ -424,9 +424,15 @@ def parse_fields(text: str, find_reference: Callable[[str], Reference], model: s
     parts = re.findall(r"(?:\([^()]*\)|[^\s,])+", text)
     fields = [parse_field(each, find_reference, model) for each in parts]
     names = [field.name for field in fields]
+    filters = {name: field.name for field in fields for name in field.filters}
     for name in names:
         if names.count(name) > 1:
             raise RejectedError(f"fields: {name!r} is given twice; remove one of them")
+        if filters.get(name, name) != name:
+            raise RejectedError(
+                f"fields: {name!r} is also a parameter that filters by {filters[name]!r}; choose "
+                f"another name, such as '{name}_value'"
+            )
     if fields and all(field.type.set_by_app for field in fields):
         raise RejectedError(
             f"fields: the app sets {' and '.join(names)}; add a field that clients set, such as "
@@ -467,6 +473,9 @@ def parse_type(
             field_type = enum.type
         elif word in TYPES and field_type is None:
             field_type = TYPES[word]
+        elif word in {"enum", "ref"}:
+            example = "enum(new,paid)" if word == "enum" else "ref(orders)"
+            raise RejectedError(f"fields: {name} has {part!r}; write {example}")
         elif part not in flags:
             raise RejectedError(
                 f"fields: {name} has {part!r}, which is unknown or repeated; the types are {KNOWN}"
@@ -528,13 +537,13 @@ def check_flags(name: str, field_type: Type, flags: list[str]) -> None:
         RejectedError: it can't.
     """
     allowed = {
-        "unique": field_type.can_be_unique,
-        "index": field_type.can_have_index,
-        "nullable": not field_type.set_by_app,
+        "unique": (field_type.can_be_unique, "be unique"),
+        "index": (field_type.can_have_index, "have an index"),
+        "nullable": (not field_type.set_by_app, "be nullable"),
     }
-    if impossible := [flag for flag in flags if not allowed[flag]]:
+    if impossible := [allowed[flag][1] for flag in flags if not allowed[flag][0]]:
         raise RejectedError(
-            f"fields: {name} cannot be {' and '.join(impossible)}, because of its type; remove "
+            f"fields: {name} cannot {' or '.join(impossible)}, because of its type; remove "
             "that, or use another type, such as str"
         )
 
@@ -550,6 +559,8 @@ def check_name(name: str) -> None:
             f"fields: invalid name {name!r}: use lower-case letters, digits and '_', starting with "
             "a letter, such as 'placed_at'"
         )
+    if name == "l":
+        raise RejectedError("fields: 'l' looks like 1, so lint rejects it; choose another name")
     if (
         keyword.iskeyword(name)
         or name in TAKEN

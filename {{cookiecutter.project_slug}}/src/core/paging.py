@@ -35,7 +35,7 @@ Limit = Annotated[int, _LIMIT, check(ge=1, le=100), DIGITS]
 After = Annotated[int, Query(description=_OF_AFTER), check(ge=0, le=MAX_INTEGER), DIGITS]
 After64 = Annotated[int, _AFTER64, check(ge=0, lt=2**63), DIGITS]
 #: The place before the page. The longest value that MySQL can index fits.
-Cursor = Annotated[str, _CURSOR, check(pattern=r"^[A-Za-z0-9_-]{1,5000}$")]
+Cursor = Annotated[str, _CURSOR, check(pattern=r"^[A-Za-z0-9_-]{0,5000}$")]
 
 #: The ends of the names of filters, how each compares, and its description.
 FILTERS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
@@ -43,7 +43,8 @@ FILTERS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "_max": (operator.le, "Only items with at most this `{}`."),
     "": (operator.eq, "Only items with this `{}`."),
 }
-_INTEGER = r"-?(0|[1-9][0-9]*)"
+#: The largest float has 309 digits. Python converts at most 4300.
+_INTEGER = r"-?(0|[1-9][0-9]{0,308})"
 _NUMBER = _INTEGER + r"(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 #: Text that is read as JSON, because a query has no other types.
 _JSON: dict[Any, str] = {int: _INTEGER, float: _NUMBER, bool: "true|false"}
@@ -151,15 +152,18 @@ def select_page(
     """
     mapper = sa.inspect(entity)
     filters = query.model_dump(exclude=set(ListQuery.model_fields), exclude_none=True)
-    place = _read_cursor(query, mapper.columns) if query.cursor else {}
-    built = _build_page(statement, mapper, query.sort, bool(place), *filters)
+    place = _read_cursor(query, mapper.columns) if query.cursor is not None else {}
+    value = filters.get(query.sort.removeprefix("-"))
+    # After another filter, the rows of this value may be on either side of the place.
+    is_same = value is not None and place.get("_value", value) == value
+    built = _build_page(statement, mapper, query.sort, bool(place), is_same, *filters)
     return built, {**filters, **place, "_limit": query.limit + 1}
 
 
 # Clients choose the combinations, so keep a limited number.
 @lru_cache(maxsize=512)
 def _build_page(
-    statement: sa.Select[Any], mapper: Any, sort: str, is_after: bool, *filters: str
+    statement: sa.Select[Any], mapper: Any, sort: str, is_after: bool, is_same: bool, *filters: str
 ) -> sa.Select[Any]:
     columns = mapper.columns
     column, key = columns[sort.removeprefix("-")], columns["id"]
@@ -170,7 +174,7 @@ def _build_page(
     keys = [(column, _bind("_value", column)), (key, _bind("_id", key))]
     if column.unique or column.primary_key:
         del keys[1]
-    elif sort.removeprefix("-") in filters:
+    elif is_same:
         del keys[0]
     order = [column for column, _ in keys]
     for name in filters:

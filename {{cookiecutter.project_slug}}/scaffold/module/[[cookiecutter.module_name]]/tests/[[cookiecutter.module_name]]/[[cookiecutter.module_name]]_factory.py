@@ -10,6 +10,9 @@ from typing import Any
 
 import httpx
 
+[% for enum in inputs | selectattr("enum") | map(attribute="enum") %]
+from src.[[ cookiecutter.module_name ]].[[ cookiecutter.module_name ]]_model import [[ enum.name ]]
+[% endfor %]
 [% for each in references | map(attribute="reference") | unique %]
 from tests.[[ each.module ]].[[ each.module ]]_factory import [[ each.factory ]]
 [% endfor %]
