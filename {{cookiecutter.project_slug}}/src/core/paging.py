@@ -152,7 +152,7 @@ def select_page(
     """
     mapper = sa.inspect(entity)
     filters = query.model_dump(exclude=set(ListQuery.model_fields), exclude_none=True)
-    place = _read_cursor(query, mapper.columns) if query.cursor is not None else {}
+    place = _read_cursor(query, mapper.columns) if "cursor" in query.model_fields_set else {}
     value = filters.get(query.sort.removeprefix("-"))
     # After another filter, the rows of this value may be on either side of the place.
     is_same = value is not None and place.get("_value", value) == value
