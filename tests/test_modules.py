@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -464,3 +465,27 @@ def test_any_module_passes_its_tests(
     assert len(made) == MODULES
     run("make lint", project, MYPY_CACHE_DIR=str(mypy_cache))
     assert_tests_pass(project, [*made, MIGRATIONS], {})
+
+
+def make_target(rendered: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make, which prints the commands of uv instead of running them."""
+    command = ["make", "--silent", "--old-file=uv.lock", "UV=echo", *arguments]
+    return subprocess.run(command, cwd=rendered, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("given", "flags"), [("", []), ("0", []), ("1", ["--dry-run"])])
+def test_make_reads_dry_run(rendered: Path, given: str, flags: list[str]) -> None:
+    result = make_target(rendered, "module", "name=orders", f"dry_run={given}")
+
+    assert result.returncode == 0
+    expected = ["--fields=", "--singular=", "--route=", *flags, "--", "orders"]
+    assert result.stdout.split() == ["run", "python", "-m", "scaffold", *expected]
+
+
+@pytest.mark.parametrize("given", ["no", "false", "1 0", "'"])
+def test_make_rejects_unclear_dry_run(rendered: Path, given: str) -> None:
+    result = make_target(rendered, "module", "name=orders", f"dry_run={given}")
+
+    assert result.returncode != 0
+    assert result.stdout == ""
+    assert result.stderr.startswith("dry_run is neither 0 nor 1: write dry_run=1\n")

@@ -139,30 +139,6 @@ def test_dry_run_writes_nothing(make: Make, project: Path) -> None:
     assert planned[shown + 3 : -1] == made[shown - 1 : -1]
 
 
-def make_target(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make, which prints the commands of uv instead of running them."""
-    command = ["make", "--silent", "--old-file=uv.lock", "UV=echo", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(("given", "flags"), [("", []), ("0", []), ("1", ["--dry-run"])])
-def test_make_reads_dry_run(project: Path, given: str, flags: list[str]) -> None:
-    result = make_target(project, "module", "name=orders", f"dry_run={given}")
-
-    assert result.returncode == 0
-    expected = ["--fields=", "--singular=", "--route=", *flags, "--", "orders"]
-    assert result.stdout.split() == ["run", "python", "-m", "scaffold", *expected]
-
-
-@pytest.mark.parametrize("given", ["no", "false", "1 0", "'"])
-def test_make_rejects_unclear_dry_run(project: Path, given: str) -> None:
-    result = make_target(project, "module", "name=orders", f"dry_run={given}")
-
-    assert result.returncode != 0
-    assert result.stdout == ""
-    assert result.stderr.startswith("dry_run is neither 0 nor 1: write dry_run=1\n")
-
-
 def test_dry_run_keeps_unusual_app_module(make: Make, project: Path) -> None:
     app_module = project / "src" / "app_module.py"
     app_module.write_text(app_module.read_text(encoding="utf-8").replace("imports=", "exports="))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -67,12 +66,12 @@ def make_project(template: Path, folder: Path) -> Path:
 
 
 def load(project: Path) -> ModuleType:
-    """Import a project's `update.py`, even if another one is imported already."""
-    spec = importlib.util.spec_from_file_location("update", project / "update.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
+    """Run a project's `update.py` as a module, without a `__pycache__` in the project."""
+    path = project / "update.py"
+    module = ModuleType("update")
+    module.__file__ = str(path)
     # dataclasses look up their module in sys.modules.
     sys.modules["update"] = module
-    spec.loader.exec_module(module)
+    code = compile(path.read_bytes(), path, "exec")
+    exec(code, module.__dict__)  # noqa: S102  # This file is part of the template.
     return module
