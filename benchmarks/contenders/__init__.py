@@ -130,8 +130,10 @@ def make_contenders(database: str, other: Path | None = None) -> list[Contender]
 
 def make_secured(database: str) -> list[Contender]:
     """Write a project with authentication; return it once for each kind of token."""
-    folder = render_over(
-        BUILD / f"{database}-oidc", database=database, session_style=STYLES[0], auth="oidc"
+    folder = add_orders(
+        render_over(
+            BUILD / f"{database}-oidc", database=database, session_style=STYLES[0], auth="oidc"
+        )
     )
     keys = folder / "keys.json"
     tokens = run([str(PYTHON), str(Path(__file__).with_name("tokens.py")), str(keys)], BUILD)

@@ -26,7 +26,7 @@ if __name__ == "__main__":
         "aud": "bench",
         "sub": "bench",
         "exp": int(time.time()) + 24 * 60 * 60,
-        "scope": "examples:read examples:write",
+        "scope": "examples:read examples:write orders:read orders:write",
     }
     tokens = {
         name: jwt.encode(claims, key, name, {"kid": name, "typ": "at+jwt"})
