@@ -202,13 +202,13 @@ def test_prose_excludes_code(read: object, text: str, prose: list[str]) -> None:
     assert read(text).splitlines() == prose
 
 
-def test_session_styles_page_matches_examples() -> None:
+def test_session_styles_page_matches_examples(render: Render) -> None:
     page = (TEMPLATE / "docs" / "session-styles.md").read_text(encoding="utf-8")
     _, *parts = re.split(r"^## In the (\w+)$", page, flags=re.MULTILINE)
     assert tuple(parts[::2]) == SESSION_STYLES
 
     for style, part in zip(parts[::2], parts[1::2], strict=True):
-        folder = TEMPLATE / "templates" / "session_style" / style
+        folder = render(session_style=style) / "src" / "examples"
         code = "".join(
             re.sub("^ {4}", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
             for path in folder.glob("examples_*.py")

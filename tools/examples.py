@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from .template import SESSION_STYLES, SOURCE, TEMPLATE, files, render, run
@@ -15,7 +16,7 @@ MODULE = ("src/examples", "tests/examples", "migrations/versions")
 #: The files that depend on the session style.
 OF_STYLE = ("examples_controller.py", "examples_service.py")
 #: The file that depends on authentication, too.
-GUARDED = "examples_controller.py"
+GUARDED = Path("src", "examples", "examples_controller.py")
 
 
 def scaffolded(project: Path, folder: Path) -> Path:
@@ -48,9 +49,25 @@ def scaffolded(project: Path, folder: Path) -> Path:
     return copy
 
 
+def combine(plain: str, guarded: str) -> str:
+    """Combine a file without authentication and one with it into one template."""
+    without, with_auth = plain.splitlines(keepends=True), guarded.splitlines(keepends=True)
+    combined = []
+    for tag, start, end, first, last in SequenceMatcher(None, without, with_auth).get_opcodes():
+        lines = with_auth[first:last]
+        if tag != "equal":
+            lines.insert(0, '{% if cookiecutter.auth == "oidc" %}\n')
+            if start < end:
+                lines += ["{% else %}\n", *without[start:end]]
+            lines.append("{% endif %}\n")
+        combined += lines
+    return "".join(combined)
+
+
 def main() -> None:
     """Write the template's `examples` for each session style."""
     for style in SESSION_STYLES:
+        templates = TEMPLATE / "templates" / "session_style" / style
         with tempfile.TemporaryDirectory() as folder:
             made = scaffolded(render(folder, session_style=style), Path(folder, "scaffolded"))
             for part in MODULE:
@@ -60,17 +77,15 @@ def main() -> None:
             for path in files(made):
                 if path.parent.as_posix() in MODULE:
                     of_style = path.name in OF_STYLE
-                    target = (
-                        TEMPLATE / "templates" / "session_style" / style / path.name
-                        if of_style
-                        else SOURCE / path
-                    )
+                    target = templates / path.name if of_style else SOURCE / path
                     shutil.copyfile(made / path, target)
+            plain = (made / GUARDED).read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory() as folder:
             project = render(folder, session_style=style, auth="oidc")
             made = scaffolded(project, Path(folder, "scaffolded"))
-            target = TEMPLATE / "templates" / "session_style" / style / f"guarded_{GUARDED}"
-            shutil.copyfile(made / "src" / "examples" / GUARDED, target)
+            guarded = (made / GUARDED).read_text(encoding="utf-8")
+        template = templates / GUARDED.name
+        template.write_text(combine(plain, guarded), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -361,7 +361,7 @@ class Field:
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """The parameters of the list that filter by the field: what has an index."""
+        """The parameters of the list that filter by the field, if it has an index."""
         ends = ("", "_min", "_max") if self.type.has_ranges else ("",)
         return tuple(self.name + end for end in ends) if self.unique or self.index else ()
 

@@ -1,10 +1,17 @@
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+{% if cookiecutter.auth == "oidc" %}
+from nest.core import Controller, Delete, Depends, Get, Patch, Post, UseGuards
+{% else %}
 from nest.core import Controller, Delete, Depends, Get, Patch, Post
+{% endif %}
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.config import config
+{% if cookiecutter.auth == "oidc" %}
+from src.core.auth import requires
+{% endif %}
 from src.core.database import Reader
 from src.core.errors import problems
 from src.core.models import Id64
@@ -21,6 +28,9 @@ class ExamplesController:
         self.service = service
 
     @Post("/", response_model=Example, status_code=201, responses=problems(409))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("examples:write"))
+{% endif %}
     async def add_example(
         self,
         example: ExampleCreate,
@@ -33,6 +43,9 @@ class ExamplesController:
         return added
 
     @Get("/", response_model=CursorPage[Example])
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("examples:read"))
+{% endif %}
     async def get_examples(
         self,
         query: Annotated[ExamplesQuery, Query()],
@@ -41,12 +54,18 @@ class ExamplesController:
         return await self.service.get_examples(query, reader)
 
     @Get("/{example_id}", response_model=Example, responses=problems(404))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("examples:read"))
+{% endif %}
     async def get_example(
         self, example_id: Id64, reader: Reader = Depends(config.get_reader)
     ) -> Example:
         return await self.service.get_example(example_id, reader)
 
     @Patch("/{example_id}", response_model=Example, responses=problems(404, 409))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("examples:write"))
+{% endif %}
     async def update_example(
         self,
         example_id: Id64,
@@ -56,6 +75,9 @@ class ExamplesController:
         return await self.service.update_example(example_id, changes, session)
 
     @Delete("/{example_id}", status_code=204, responses=problems(404, 409))
+{% if cookiecutter.auth == "oidc" %}
+    @UseGuards(requires("examples:write"))
+{% endif %}
     async def remove_example(
         self, example_id: Id64, session: AsyncSession = Depends(config.get_db)
     ) -> None:
