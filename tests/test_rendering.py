@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from tools.template import AUTHS, DATABASES, LICENSES, SESSION_STYLES, SOURCE, TEMPLATE, files, run
 
 from .conftest import Render
-from .helpers.projects import COMBINATIONS, Combination
+from .helpers.projects import COMBINATIONS, EXTENDED, Combination
 
 GUIDE = """
     app.py
@@ -99,6 +100,18 @@ def test_every_choice_is_in_the_matrix() -> None:
         "session_style": SESSION_STYLES,
         "auth": AUTHS,
     }
+
+
+def test_matrix_has_every_pair_of_choices() -> None:
+    matrix = [*COMBINATIONS, *EXTENDED]
+    names = [field.name for field in fields(Combination)]
+    for one, other in itertools.combinations(names, 2):
+        pairs = set(
+            itertools.product(*({getattr(each, name) for each in matrix} for name in (one, other)))
+        )
+        tested = {(getattr(each, one), getattr(each, other)) for each in matrix}
+
+        assert pairs - tested <= {("sqlite", "kubernetes")}, "SQLite is rejected there"
 
 
 def test_options_and_choices_have_prompts() -> None:

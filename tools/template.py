@@ -15,6 +15,8 @@ SOURCE = TEMPLATE / "{{cookiecutter.project_slug}}"
 DATABASES = ("sqlite", "postgresql", "mysql")
 SESSION_STYLES = ("controller", "service")
 AUTHS = ("none", "oidc")
+TELEMETRIES = ("none", "opentelemetry")
+DEPLOYS = ("compose", "kubernetes")
 LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary")
 
 

@@ -1,6 +1,6 @@
 """The tested combinations of choices, and the encoding of free-text answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 
 from tools.template import DATABASES, SESSION_STYLES
@@ -8,24 +8,39 @@ from tools.template import DATABASES, SESSION_STYLES
 
 @dataclass(frozen=True)
 class Combination:
-    """A choice of the options that select code."""
+    """A choice of the options that select code or files."""
 
     database: str
     session_style: str
     auth: str = "none"
+    telemetry: str = "none"
+    deploy: str = "compose"
 
     def __str__(self) -> str:
-        return f"{self.database}-{self.session_style}{'-oidc' if self.auth == 'oidc' else ''}"
+        return "-".join(self.answers.values())
 
     @property
     def answers(self) -> dict[str, str]:
-        """The answers for cookiecutter. Old versions have no option `auth`."""
-        auth = {} if self.auth == "none" else {"auth": self.auth}
-        return {"database": self.database, "session_style": self.session_style, **auth}
+        """The answers for cookiecutter. Old versions don't have the options that are left out."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
 
 
-#: Every supported combination: each database in each session style.
+#: Each database in each session style.
 COMBINATIONS = [Combination(*choices) for choices in product(DATABASES, SESSION_STYLES)]
+
+#: The options that add files. With `COMBINATIONS`, each pair of choices of any two options is in
+#: one of these, and all three are on in one.
+EXTENDED = [
+    Combination("sqlite", "service", "oidc"),
+    Combination("postgresql", "controller", "oidc", "opentelemetry", "kubernetes"),
+    Combination("mysql", "controller", "oidc", deploy="kubernetes"),
+    Combination("sqlite", "controller", telemetry="opentelemetry"),
+    Combination("mysql", "service", telemetry="opentelemetry", deploy="kubernetes"),
+]
 
 #: Each database and each session style. No code in a project depends on both options, as
 #: `test_combinations_differ_only_in_listed_files` shows, so three legs are enough for most tests.
