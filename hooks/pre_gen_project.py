@@ -53,6 +53,11 @@ def problems(answers: dict[str, str]) -> Iterator[str]:
         if fix:
             # ASCII only, because some terminals and logs show nothing else.
             yield f"invalid {option} {shorten(answer)!a}: {fix}"
+    if answers["deploy"] == "kubernetes" and answers["database"] == "sqlite":
+        yield (
+            "invalid deploy 'kubernetes' with database 'sqlite': use database=postgresql, "
+            "database=mysql or deploy=compose, because pods share no file"
+        )
 
 
 def shorten(text: str) -> str:

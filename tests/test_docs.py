@@ -22,8 +22,12 @@ from .helpers.docs import (
 )
 from .helpers.projects import COMBINATIONS, Combination
 
-#: A project of each kind. Authentication adds a page.
-PROJECTS = [*COMBINATIONS, Combination("sqlite", "service", "oidc")]
+#: A project of each kind. Authentication and Kubernetes add a page each.
+PROJECTS = [
+    *COMBINATIONS,
+    Combination("sqlite", "service", "oidc"),
+    Combination("postgresql", "controller", deploy="kubernetes"),
+]
 
 #: The README must be readable at one go; `docs/` has the rest.
 MAX_WORDS = 1200
@@ -32,7 +36,8 @@ MAX_LINES = 60
 #: The languages of code blocks. Commands are `sh`, without a prompt, so that they can be pasted.
 LANGUAGES = {"sh", "powershell", "python", "text", "json", "yaml", "sql", "nginx", "ini", "mermaid"}
 #: Programs whose name begins a command.
-PROGRAMS = ("make", "uv", "uvx", "python", "docker", "git", "alembic", "pytest", "pip", "gh", "cp")
+PROGRAMS = {"make", "uv", "uvx", "python", "docker", "git", "alembic", "pytest", "pip", "gh", "cp"}
+PROGRAMS |= {"kubectl"}
 #: Commands that the container files run, which `test_containers.py` compares.
 IN_CONTAINERS = {"python main.py --host 0.0.0.0 --port 8000", "alembic upgrade head"}
 

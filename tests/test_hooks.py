@@ -25,6 +25,7 @@ CHARACTERS = "use lower-case letters, digits, '-' and '_', such as 'my-app'"
 LENGTH = "use at most 64 characters, such as 'my-app'"
 NAME = "choose a name unlike the project's folders and dependencies"
 ADDRESS = "use an address such as 'me@example.com', or leave it empty"
+PODS = "use database=postgresql, database=mysql or deploy=compose, because pods share no file"
 LINE = "use one line of text, without control characters or broken Unicode"
 
 #: This is 64 characters long, but has too many bytes for a folder's name.
@@ -61,6 +62,7 @@ def small(tmp_path: Path) -> Path:
         ({"project_slug": "a" * 300}, f"invalid project_slug '{'a' * 20}...': {LENGTH}"),
         ({"project_slug": "six"}, f"invalid project_slug 'six': {NAME}, such as 'my-six'"),
         ({"author_email": "me"}, f"invalid author_email 'me': {ADDRESS}"),
+        ({"deploy": "kubernetes"}, f"invalid deploy 'kubernetes' with database 'sqlite': {PODS}"),
         ({"project_name": "a\nb"}, rf"invalid project_name 'a\nb': {LINE}"),
     ],
 )
@@ -231,7 +233,7 @@ def test_hook_runs_on_any_python(hook: Path) -> None:
 
 def test_typed_answers_reach_files_unchanged(tmp_path: Path) -> None:
     name = "{ { 7 * 7 }} 'Tea' %}"
-    answers = [name, "tea-shop", "", "O'Neill \\ Söhne", "", "4", "2", "2", "2"]
+    answers = [name, "tea-shop", "", "O'Neill \\ Söhne", "", "4", "2", "2", "2", "2"]
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONUTF8": "1"}
 
     subprocess.run(
@@ -253,3 +255,4 @@ def test_typed_answers_reach_files_unchanged(tmp_path: Path) -> None:
         encoding="utf-8"
     )
     assert (project / "src/core/auth.py").exists()
+    assert (project / "deploy/base/deployment.yaml").exists()

@@ -31,7 +31,7 @@ BANNED = re.compile(
     re.IGNORECASE,
 )
 FIELDS = "number:str:unique total:decimal note:text? sent_at:datetime? example_id:ref(examples)"
-SECURED = Combination("postgresql", "controller", "oidc")
+SECURED = Combination("postgresql", "controller", "oidc", deploy="kubernetes")
 #: Files with comments that begin with a number sign, besides YAML and TOML.
 WITH_COMMENTS = {".env.example", ".dockerignore", ".gitignore", "Dockerfile", "Makefile"}
 

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.template import AUTHS, DATABASES, LICENSES, SESSION_STYLES, SOURCE, TEMPLATE, files, run
+from tools.template import (
+    AUTHS,
+    DATABASES,
+    DEPLOYS,
+    LICENSES,
+    SESSION_STYLES,
+    SOURCE,
+    TEMPLATE,
+    files,
+    run,
+)
 
 from .conftest import Render
 from .helpers.projects import COMBINATIONS, EXTENDED, Combination
@@ -99,6 +109,7 @@ def test_every_choice_is_in_the_matrix() -> None:
         "database": DATABASES,
         "session_style": SESSION_STYLES,
         "auth": AUTHS,
+        "deploy": DEPLOYS,
     }
 
 

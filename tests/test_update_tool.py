@@ -561,6 +561,10 @@ def withdraw_choice(project: Path, fork: Path) -> None:
         ("database=oracle", "invalid database 'oracle': choose sqlite, postg"),
         ("mysql", "invalid option 'mysql': write option=value, such as database=postgresql"),
         ("author_email=me", "the template cannot be rendered: invalid author_email 'me': use"),
+        (
+            "deploy=kubernetes",
+            "the template cannot be rendered: invalid deploy 'kubernetes' with database 'sqlite': ",
+        ),
         ("to=", "invalid to=: the template has no such version, branch or commit; choose one such"),
         ("to=9.9.9", "invalid to=9.9.9: the template has no such version, branch or commit; "),
         ("to=0.1.0", r"invalid to=0.1.0: it is older than .* \(`.*`\), which this project has"),

@@ -99,6 +99,14 @@ def order_drops(_context: Any, _revision: Any, scripts: list[MigrationScript]) -
             ]
 
 
+{% if cookiecutter.deploy == "kubernetes" %}
+def is_newer() -> bool:
+    """Return whether the database has a revision that this version of the code doesn't know."""
+    known = {revision.revision for revision in context.script.walk_revisions()}
+    return not known.issuperset(context.get_context().get_current_heads())
+
+
+{% endif %}
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -111,6 +119,12 @@ def migrate(connection: Connection) -> None:
         transactional_ddl=connection.dialect.name != "mysql",
     )
     with context.begin_transaction():
+{% if cookiecutter.deploy == "kubernetes" %}
+        # After a rollback, the schema stays. `-x newer=skip` lets the earlier version start.
+        if context.get_x_argument(as_dictionary=True).get("newer") == "skip" and is_newer():
+            logging.getLogger("alembic").warning("The schema is newer than the code, so it stays")
+            return
+{% endif %}
         context.run_migrations()
 
 
