@@ -20,7 +20,7 @@ app: $(READY)
 	$(BIN)/cookiecutter --default-config --no-input --overwrite-if-exists --accept-hooks no \
 		--output-dir $(dir $(APP)) . database=$(DATABASE) session_style=$(SESSION_STYLE)
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(APP)/.venv
-	$(BIN)/uv pip install --quiet --python $(APP)/.venv --requirement $(APP)/requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --python $(APP)/.venv --requirement $(APP)/requirements.txt
 	@settings=$$($(BIN)/python -m tools.servers $(DATABASE)) && \
 		echo "Rendered to $(APP); serving on http://127.0.0.1:$(PORT)" && \
 		cd $(APP) && exec env $$settings .venv/bin/python main.py --port $(PORT)

@@ -396,7 +396,7 @@ def app(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (app / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(project / name, app / name)
     run(["uv", "venv", "--quiet", "--python", sys.executable, "../venv"], app)
-    install = ["uv", "pip", "install", "--quiet", "--python", "../venv/bin/python"]
+    install = ["uv", "pip", "install", "--quiet", "--no-deps", "--python", "../venv/bin/python"]
     run([*install, "--requirement", "requirements.txt"], app)
     (app / "requirements.txt").unlink()
     return app
