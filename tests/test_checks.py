@@ -535,10 +535,42 @@ def vulnerabilities(known: dict[str, str]) -> Iterator[tuple[str, set[str]]]:
         thread.join()
 
 
+#: Fails if `sbom.json` doesn't match the schema of CycloneDX.
+VALIDATE_SBOM = """\
+from pathlib import Path
+
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+problem = JsonStrictValidator(SchemaVersion.V1_5).validate_str(Path("sbom.json").read_text())
+assert problem is None, problem
+"""
+
+
 def advisory(number: str, name: str, version: str) -> dict[str, Any]:
     package = {"name": name, "ecosystem": "PyPI"}
     affected = {"package": package, "versions": [version], "ranges": []}
     return {"id": number, "summary": "", "details": "", "affected": [affected]}
+
+
+@pytest.mark.matrix
+@pytest.mark.xdist_group("sqlite-controller")
+@pytest.mark.runs_commands("docs/dependencies.md", "List the packages")
+def test_sbom_lists_the_pins(rendered: Path, commands: Commands, tmp_path: Path) -> None:
+    project = tmp_path / "my-app"
+    shutil.copytree(rendered, project)
+    [command] = commands(project, "docs/dependencies.md", "List the packages")
+
+    run(command, project)
+
+    # This library of CycloneDX contains its schemas.
+    library = ["--no-project", "--with", "cyclonedx-python-lib[json-validation]>=11,<12"]
+    run(["uv", "run", "--quiet", *library, "python", "-c", VALIDATE_SBOM], project)
+    components = json.loads((project / "sbom.json").read_text(encoding="utf-8"))["components"]
+    listed = {f"{each['name']}=={each['version']}" for each in components}
+    pins = (project / "requirements.txt").read_text(encoding="utf-8")
+    assert listed == set(re.findall(r"^[a-z0-9-]+==[\w.]+", pins, re.MULTILINE))
+    run("git init --quiet && git check-ignore sbom.json", project)
 
 
 @pytest.mark.matrix
