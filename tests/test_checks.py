@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import json
 import re
 import shlex
@@ -22,9 +23,11 @@ import yaml
 from tools.template import DATABASES, TEMPLATE, files, git, run
 
 from .conftest import Commands, Render
+from .helpers.repositories import commit
 
 WORKFLOW = Path(".github/workflows/ci.yml")
 UPDATE = Path(".github/workflows/update.yml")
+RELEASE = Path(".github/workflows/release.yml")
 #: Advice in a message of the update workflow. The workflow doesn't run it.
 UPDATE_HINT = "run make update locally"
 DEPENDABOT = Path(".github/dependabot.yml")
@@ -153,7 +156,7 @@ def test_workflows_match_githubs_schema(repository: Path) -> None:
     schema = ["check-jsonschema", "--builtin-schema"]
 
     workflows = sorted(map(str, repository.glob(".github/workflows/*")))
-    assert len(workflows) == (1 if repository == TEMPLATE else 2)
+    assert len(workflows) == (1 if repository == TEMPLATE else 3)
     run([*schema, "vendor.github-workflows", *workflows], repository)
     run([*schema, "vendor.dependabot", str(DEPENDABOT)], repository)
 
@@ -220,6 +223,8 @@ def test_workflows_share_pinned_actions(project: Path) -> None:
         return set(re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8")))
 
     used, update = actions(project / WORKFLOW), actions(project / UPDATE)
+    [checkout] = [action for action in used if action.startswith("actions/checkout@")]
+    release = actions(project / RELEASE)
 
     assert used == actions(TEMPLATE / WORKFLOW)
     assert used < update
@@ -227,8 +232,81 @@ def test_workflows_share_pinned_actions(project: Path) -> None:
         "actions/download-artifact",
         "actions/upload-artifact",
     }
-    for action in update:
-        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+    assert release >= {checkout, f"$/{WORKFLOW.as_posix()}"}
+    for action in update | release - {f"$/{WORKFLOW.as_posix()}"}:
+        assert re.fullmatch(r"(actions|docker)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+def test_release_pushes_only_checked_versions(project: Path) -> None:
+    workflow = read(project / RELEASE)
+    check, image = workflow["jobs"]["check"], workflow["jobs"]["image"]
+
+    # YAML reads `on` as true.
+    assert workflow[True] == {"push": {"tags": ["v*"]}}
+    assert workflow["permissions"] == {}
+    assert "workflow_call" in read(project / WORKFLOW)[True]
+    assert check["uses"] == f"$/{WORKFLOW.as_posix()}"
+    assert check["permissions"] == {"contents": "read"}
+    assert image["needs"] == "check"
+    # Only the registry and the signature need a token that may write.
+    assert image["permissions"] == {
+        "contents": "read",
+        "packages": "write",
+        "attestations": "write",
+        "id-token": "write",
+    }
+    assert not re.search(r"secrets\.", json.dumps(workflow))
+    [push] = [step["with"] for step in image["steps"] if step.get("id") == "push"]
+    assert push["platforms"] == "linux/amd64,linux/arm64"
+    assert (push["provenance"], push["sbom"], push["push"]) == ("mode=max", True, True)
+    assert "cache-from" not in push
+
+
+@pytest.mark.parametrize(
+    ("repository", "tag", "image"),
+    [
+        ("ada/shop", "v0.1.0", "ghcr.io/ada/shop:0.1.0"),
+        (
+            "Ada-Lovelace/Tea_Shop.API",
+            "v1.2.0-rc.1",
+            "ghcr.io/ada-lovelace/tea_shop.api:1.2.0-rc.1",
+        ),
+    ],
+)
+def test_release_names_the_image(
+    rendered: Path, tmp_path: Path, repository: str, tag: str, image: str
+) -> None:
+    steps = read(rendered / RELEASE)["jobs"]["image"]["steps"]
+    [script] = [step["run"] for step in steps if step.get("id") == "image"]
+    output = tmp_path / "output"
+
+    run(
+        ["bash", "-e", "-c", script],
+        tmp_path,
+        GITHUB_REPOSITORY=repository,
+        GITHUB_REF_NAME=tag,
+        GITHUB_OUTPUT=str(output),
+    )
+
+    assert output.read_text().splitlines() == [f"name={image.partition(':')[0]}", f"tag={image}"]
+
+
+@pytest.mark.runs_commands("docs/deployment.md", "Release an image")
+def test_documented_tag_starts_a_release(
+    rendered: Path, commands: Commands, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "origin.git")
+    project = tmp_path / "my-app"
+    shutil.copytree(rendered, project)
+    git(project, "init", "--quiet")
+    git(project, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    commit(project, "Start from the template")
+    [block] = commands(project, "docs/deployment.md", "Release an image")
+
+    run(block, project)
+
+    [tag] = git(tmp_path / "origin.git", "tag").splitlines()
+    assert fnmatch.fnmatch(tag, read(project / RELEASE)[True]["push"]["tags"][0])
 
 
 def test_workflow_tests_every_python(project: Path) -> None:
