@@ -190,7 +190,7 @@ def test_images_have_tested_versions(project: Path, database: str) -> None:
     matrix = workflow["strategy"]["matrix"]
 
     [base] = {rest for name, rest in instructions(project) if name == "FROM" and ":" in rest}
-    [python] = re.findall(r"python:([\d.]+)-slim AS", base)
+    [python] = re.findall(r"^python:([\d.]+)-slim@sha256:[0-9a-f]{64} AS", base)
     assert python in matrix["python"]
 
     services = read_yaml(project / "compose.yaml")["services"]
