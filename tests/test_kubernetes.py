@@ -103,6 +103,15 @@ def containers_of(objects: dict[str, Manifest]) -> tuple[Manifest, Manifest]:
     return migrate, app
 
 
+def url_of(database: str, settings: dict[str, str], name: str) -> str:
+    """Return the address of a database on the tests' server."""
+    user, password, host, port = (
+        quote(settings[f"{database.upper()}_{part}"], safe="")
+        for part in ("USER", "PASSWORD", "HOST", "PORT")
+    )
+    return f"{database}://{user}:{password}@{host}:{port}/{name}"
+
+
 def number_in(path: Path, pattern: str) -> float:
     [number] = re.findall(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
     return float(number)
@@ -441,14 +450,10 @@ def test_earlier_version_starts_after_a_rollback(
     migrate = shlex.join(containers_of(objects)[0]["args"])
     start = shlex.join(command(app, "CMD"))
     servers.execute(combination.database, settings, f"CREATE DATABASE {database}")
-    user, password, host, port = (
-        quote(settings[f"{combination.database.upper()}_{name}"], safe="")
-        for name in ("USER", "PASSWORD", "HOST", "PORT")
-    )
     given = {
         **objects["ConfigMap"]["data"],
         "PATH": f"{app}/.venv/bin{os.pathsep}{os.environ['PATH']}",
-        "DATABASE_URL": f"{combination.database}://{user}:{password}@{host}:{port}/{database}",
+        "DATABASE_URL": url_of(combination.database, settings, database),
         "DB_CREATE_ALL": "false",
         # The delay would only make the test longer.
         "SHUTDOWN_DELAY": "0",
@@ -467,8 +472,8 @@ def test_earlier_version_starts_after_a_rollback(
     assert "The schema is newer than the code, so it stays" in printed
     with pytest.raises(AssertionError, match="Can't locate revision identified by '0002'"):
         run("alembic upgrade head", app, **given)
-    own_port = free_port()
-    with serving(start.replace("8000", str(own_port)), app, own_port, given) as client:
+    port = free_port()
+    with serving(start.replace("8000", str(port)), app, port, given) as client:
         for kind in ("startup", "liveness", "readiness"):
             probe = containers_of(objects)[1][f"{kind}Probe"]["httpGet"]
             assert client.get(probe["path"]).status_code == 200
