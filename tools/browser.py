@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 #: The programs of Chromium and Chrome.
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -33,8 +33,8 @@ def find() -> str:
 
 
 @contextlib.contextmanager
-def open_page(width: int = 1000, height: int = 900, scale: float = 1) -> Iterator[Page]:
-    """Open an empty page of that size, in CSS pixels.
+def open_browser() -> Iterator[Browser]:
+    """Start a browser.
 
     Raises:
         BrowserError: no browser is installed.
@@ -45,8 +45,19 @@ def open_page(width: int = 1000, height: int = 900, scale: float = 1) -> Iterato
             executable_path=program,
             args=[f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP * ~NOTFOUND"],
         )
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def open_page(width: int = 1000, height: int = 900, scale: float = 1) -> Iterator[Page]:
+    """Open an empty page of that size, in CSS pixels.
+
+    Raises:
+        BrowserError: no browser is installed.
+    """
+    with open_browser() as browser:
         context = browser.new_context(
             viewport={"width": width, "height": height}, device_scale_factor=scale
         )
         yield context.new_page()
-        browser.close()
