@@ -13,7 +13,10 @@ export UV_PYTHON_DOWNLOADS := never
 # Without compiled packages, each start of a tool takes longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: app test lint format lock examples pictures release bench bench-serving bench-quick clean
+# Options for `make site`.
+SITE ?=
+
+.PHONY: app test lint format lock examples pictures site sites release bench bench-serving bench-quick clean
 
 # Render a project without hooks, install it and serve it.
 app: $(READY)
@@ -46,9 +49,18 @@ lock: $(READY)
 examples: $(READY)
 	$(BIN)/python -m tools.examples
 
-# Record the terminal and take the screenshot for the README; writes docs/pictures.
+# Record the terminal, take the screenshot for the README, and draw; writes docs/pictures.
 pictures: $(READY)
 	$(BIN)/python -m tools.pictures
+	$(BIN)/python -m tools.site.drawings
+
+# Build the site from the work tree; writes build/site.
+site: $(READY)
+	$(BIN)/python -m tools.site build/site $(SITE)
+
+# Build the sites of the last commit and of all releases; writes build/sites.
+sites: $(READY)
+	$(BIN)/python -m tools.site.publish build/sites
 
 # Release the last commit: make release VERSION=0.1.0
 release: $(READY)
