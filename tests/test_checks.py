@@ -26,6 +26,7 @@ from .conftest import Commands, Render
 from .helpers.repositories import commit
 
 WORKFLOW = Path(".github/workflows/ci.yml")
+SITE = Path(".github/workflows/site.yml")
 UPDATE = Path(".github/workflows/update.yml")
 RELEASE = Path(".github/workflows/release.yml")
 #: Advice in a message of the update workflow. The workflow doesn't run it.
@@ -156,7 +157,7 @@ def test_workflows_match_githubs_schema(repository: Path) -> None:
     schema = ["check-jsonschema", "--builtin-schema"]
 
     workflows = sorted(map(str, repository.glob(".github/workflows/*")))
-    assert len(workflows) == (1 if repository == TEMPLATE else 3)
+    assert len(workflows) == (2 if repository == TEMPLATE else 3)
     run([*schema, "vendor.github-workflows", *workflows], repository)
     run([*schema, "vendor.dependabot", str(DEPENDABOT)], repository)
 
@@ -190,6 +191,23 @@ def test_workflow_has_only_read_permission(repository: Path) -> None:
             for step in job["steps"]
             if step.get("uses", "").startswith("actions/checkout@")
         ] == [False]
+
+
+def test_only_publishing_may_write_the_site() -> None:
+    workflow = read(TEMPLATE / SITE)
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+
+    assert workflow["permissions"] == {}
+    assert set(workflow["jobs"]) == {"build", "publish"}
+    assert build["permissions"] == {"contents": "read"}
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    # A pull request runs the build only, and the job with the permissions runs no own code.
+    assert publish["if"] == "github.event_name == 'push'"
+    assert [step["uses"].partition("@")[0] for step in publish["steps"]] == ["actions/deploy-pages"]
+    assert [step["run"] for step in build["steps"] if "run" in step] == ["make sites"]
+    assert "sites" in makefile_targets(TEMPLATE)
+    for action in re.findall(r"uses: *(.*)", (TEMPLATE / SITE).read_text(encoding="utf-8")):
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 
 def test_update_runs_hooks_without_write_token(project: Path) -> None:
