@@ -30,10 +30,14 @@ TAKEN = """
     aiomysql aiosqlite alembic annotated-doc annotated-types anyio app arrow ast-serialize astor
     async-timeout asyncpg backports-asyncio-runner binaryornot black certifi cffi cfgv
     charset-normalizer click colorama config cookiecutter core cryptography dateutil detect-secrets
-    distlib dotenv examples exceptiongroup execnet fastapi fastapi-swagger filelock greenlet h11
-    httpcore httptools httpx identify idna iniconfig injector jinja2 jwt libcst librt main mako
-    markdown-it-py markupsafe mdurl migrations mypy mypy-extensions nest nodeenv packaging pathspec
-    pip pip-audit platformdirs pluggy pluralizer pre-commit pycparser pydantic pydantic-core
+    distlib dotenv examples exceptiongroup execnet fastapi fastapi-swagger filelock google
+    googleapis-common-protos greenlet h11 httpcore httptools httpx identify idna iniconfig injector
+    jinja2 jwt libcst librt main mako markdown-it-py markupsafe mdurl migrations mypy
+    mypy-extensions nest nodeenv opentelemetry opentelemetry-api
+    opentelemetry-exporter-http-transport opentelemetry-exporter-otlp-common
+    opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
+    opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging pathspec pip
+    pip-audit platformdirs pluggy pluralizer pre-commit protobuf pycparser pydantic pydantic-core
     pydantic-settings pygments pyjwt pymysql pynest pynest-api pytest pytest-asyncio pytest-xdist
     python-dateutil python-discovery python-dotenv python-slugify pyyaml pyyaml-ft requests rich
     ruff scaffold setuptools six slugify sqlalchemy src starlette structlog templates test tests

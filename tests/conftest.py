@@ -20,8 +20,8 @@ from .helpers.promises import PROPERTY, PromiseChecker, read_outcomes
 from .helpers.repositories import snapshot
 from .helpers.serving import find_server, legs
 
-#: These tests run inside a rendered project: `test_core.py` and `test_auth.py` copy them into one.
-collect_ignore = ["auth", "core"]
+#: These tests run inside a rendered project: `test_core.py` and its like copy them into one.
+collect_ignore = ["auth", "core", "telemetry"]
 
 #: The name of the test property that holds a measurement.
 FIGURE = "figure"

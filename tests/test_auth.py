@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -19,19 +20,17 @@ from tools.template import TEMPLATE, files, run
 
 from .conftest import Commands, Render, RunOwnTests
 from .helpers.docs import find_section
-from .helpers.projects import Combination
+from .helpers.projects import EXTENDED, Combination
 from .helpers.repositories import commit
 from .helpers.serving import free_port, legs, serving
 from .test_budgets import find_code_lines
 from .test_update_matrix import History, history, live_in, update  # noqa: F401  # a fixture
 from .test_update_tool import contents, outside_skip, read_skip, start
 
-#: Each database, and both session styles.
-SECURED = [
-    Combination("sqlite", "service"),
-    Combination("postgresql", "controller"),
-    Combination("mysql", "controller"),
-]
+#: Each database, in both session styles, alone and with the other options.
+SECURED = [each for each in EXTENDED if each.auth == "oidc"]
+#: A project that switches authentication on.
+PLAIN = Combination("sqlite", "service")
 #: Lines of code that authentication adds to core.
 LINES = 283
 #: The files that differ with authentication. Projects without it have none of the new ones.
@@ -56,12 +55,10 @@ on_sqlite = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="session")
-def secured(combination: Combination, render: Render) -> Path:
-    """Render and install a project with authentication, and create a module in it."""
-    project = render(**combination.answers, auth="oidc")
-    run("make uv.lock && uv sync --quiet", project)
-    run("make module name=orders fields='number:str:unique sent_at:datetime?'", project)
-    return project
+def secured(installed: Path) -> Path:
+    """Create a module in an installed project with authentication."""
+    run("make module name=orders fields='number:str:unique sent_at:datetime?'", installed)
+    return installed
 
 
 @pytest.fixture
@@ -207,7 +204,7 @@ def test_private_key_has_its_own_file(
 def test_projects_without_auth_have_none_of_it(render: Render) -> None:
     """The option adds files, and lines to some others. A project without it has no trace."""
     for combination in SECURED:
-        plain = render(**combination.answers)
+        plain = render(**replace(combination, auth="none").answers)
         for path in files(plain):
             text = (plain / path).read_text(encoding="utf-8")
             if path.name not in {"update.py", ".cruft.json", "updating.md"}:
@@ -219,9 +216,9 @@ def test_auth_adds_few_lines_to_core(combination: Combination, render: Render) -
     plain, secured = (
         sum(
             len(find_code_lines(path.read_text(encoding="utf-8")))
-            for path in (render(**combination.answers, **auth) / "src" / "core").rglob("*.py")
+            for path in (render(**each.answers) / "src" / "core").rglob("*.py")
         )
-        for auth in ({}, {"auth": "oidc"})
+        for each in (replace(combination, auth="none"), combination)
     )
 
     assert secured - plain <= LINES
@@ -234,10 +231,9 @@ def test_auth_is_switched_on_and_off(
     tmp_path: Path,
 ) -> None:
     """Update a project to `auth=oidc` and back: each time it equals a fresh one."""
-    combination = Combination("sqlite", "service")
-    secure = Combination("sqlite", "service", "oidc")
-    project = start(history.render(version, combination), tmp_path / "my-app")
-    made = {each: history.render("HEAD", each) for each in (secure, combination)}
+    secure = replace(PLAIN, auth="oidc")
+    project = start(history.render(version, PLAIN), tmp_path / "my-app")
+    made = {each: history.render("HEAD", each) for each in (secure, PLAIN)}
     history.show("HEAD")
 
     for each, fresh in made.items():
@@ -258,7 +254,7 @@ def test_switched_project_is_closed(
     tmp_path: Path,
 ) -> None:
     """Switch a project with unguarded modules, and let its own tests run untouched."""
-    lived = Path(shutil.copytree(history.render(version, SECURED[0]), tmp_path / "lived"))
+    lived = Path(shutil.copytree(history.render(version, PLAIN), tmp_path / "lived"))
     live_in(lived, deployed=False)
     project = start(lived, tmp_path / "my-app")
     history.show("HEAD")
@@ -287,8 +283,8 @@ def test_switched_project_is_closed(
 
 @pytest.mark.parametrize("combination", SECURED, ids=str)
 def test_auth_changes_only_listed_files(combination: Combination, render: Render) -> None:
-    plain = contents(render(**combination.answers))
-    secured = contents(render(**combination.answers, auth="oidc"))
+    plain = contents(render(**replace(combination, auth="none").answers))
+    secured = contents(render(**combination.answers))
 
     assert secured.keys() - plain.keys() == set(NEW.split())
     assert plain.keys() <= secured.keys()

@@ -20,14 +20,10 @@ from .helpers.docs import (
     read_page,
     sections_of,
 )
-from .helpers.projects import COMBINATIONS, Combination
+from .helpers.projects import COMBINATIONS, EXTENDED, Combination
 
-#: A project of each kind. Authentication and Kubernetes add a page each.
-PROJECTS = [
-    *COMBINATIONS,
-    Combination("sqlite", "service", "oidc"),
-    Combination("postgresql", "controller", deploy="kubernetes"),
-]
+#: A project of each kind. Some options add pages: one project has none of them, and one has all.
+PROJECTS = [*COMBINATIONS, EXTENDED[1]]
 
 #: The README must be readable at one go; `docs/` has the rest.
 MAX_WORDS = 1200

@@ -233,7 +233,7 @@ def test_hook_runs_on_any_python(hook: Path) -> None:
 
 def test_typed_answers_reach_files_unchanged(tmp_path: Path) -> None:
     name = "{ { 7 * 7 }} 'Tea' %}"
-    answers = [name, "tea-shop", "", "O'Neill \\ Söhne", "", "4", "2", "2", "2", "2"]
+    answers = [name, "tea-shop", "", "O'Neill \\ Söhne", "", "4", "2", "2", "2", "2", "2"]
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONUTF8": "1"}
 
     subprocess.run(
@@ -255,4 +255,5 @@ def test_typed_answers_reach_files_unchanged(tmp_path: Path) -> None:
         encoding="utf-8"
     )
     assert (project / "src/core/auth.py").exists()
+    assert (project / "src/core/telemetry.py").exists()
     assert (project / "deploy/base/deployment.yaml").exists()

@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 from tools.template import SESSION_STYLES, SOURCE, TEMPLATE, files, git, run
 
 from .conftest import Render
-from .helpers.projects import COMBINATIONS, Combination
+from .helpers.projects import COMBINATIONS, EXTENDED, Combination
 
 README_WORDS = 1200
 TEST_NAME_WORDS = 7
@@ -31,7 +31,6 @@ BANNED = re.compile(
     re.IGNORECASE,
 )
 FIELDS = "number:str:unique total:decimal note:text? sent_at:datetime? example_id:ref(examples)"
-SECURED = Combination("postgresql", "controller", "oidc", deploy="kubernetes")
 #: Files with comments that begin with a number sign, besides YAML and TOML.
 WITH_COMMENTS = {".env.example", ".dockerignore", ".gitignore", "Dockerfile", "Makefile"}
 
@@ -68,7 +67,7 @@ class Tree:
 
 @pytest.fixture(
     scope="module",
-    params=[None, COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[4], SECURED],
+    params=[None, COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[4], EXTENDED[1]],
     ids=lambda combination: str(combination or "template"),
 )
 def tree(

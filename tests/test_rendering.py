@@ -16,6 +16,7 @@ from tools.template import (
     LICENSES,
     SESSION_STYLES,
     SOURCE,
+    TELEMETRIES,
     TEMPLATE,
     files,
     run,
@@ -109,6 +110,7 @@ def test_every_choice_is_in_the_matrix() -> None:
         "database": DATABASES,
         "session_style": SESSION_STYLES,
         "auth": AUTHS,
+        "telemetry": TELEMETRIES,
         "deploy": DEPLOYS,
     }
 
@@ -225,7 +227,9 @@ def test_every_requirement_is_bounded(project: Path) -> None:
         assert re.fullmatch(r"[a-z-]+(\[[a-z]+\])?>=[\d.]+,<[\d.]+", requirement)
 
 
-def test_hook_rejects_names_of_dependencies(project: Path) -> None:
+@pytest.mark.parametrize("combination", [*COMBINATIONS, *EXTENDED], ids=str)
+def test_hook_rejects_names_of_dependencies(combination: Combination, render: Render) -> None:
+    project = render(**combination.answers)
     hook = (TEMPLATE / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
     [taken] = re.findall(r'^TAKEN = """(.*?)"""', hook, re.MULTILINE | re.DOTALL)
     pins = (project / "requirements.txt").read_text(encoding="utf-8")

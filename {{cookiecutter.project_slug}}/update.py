@@ -201,11 +201,10 @@ class Update:
         recorded = answers_of(self.before).items()
         return not self.names and recorded >= self.answers.items()
 
-    @property
-    def adds_auth(self) -> bool:
-        """Whether the update switches authentication on."""
-        before, after = (answers_of(record).get("auth") for record in (self.before, self.after))
-        return before != "oidc" == after
+    def adds(self, option: str, choice: str) -> bool:
+        """Return whether the update switches an option on."""
+        before, after = (answers_of(record).get(option) for record in (self.before, self.after))
+        return before != choice == after
 
     def __str__(self) -> str:
         """Describe the update by its template, versions and options."""
@@ -301,8 +300,13 @@ def run(given: argparse.Namespace, folder: Path) -> int:
         tell(f"An update would make these changes ({update}).\n\n{update.notes}{merged.report}")
     else:
         tell(f"Updated from the template ({update}).\n\n{update.notes}{merged.report}\n")
-        if update.adds_auth:
+        if update.adds("auth", "oidc"):
             tell(report_unguarded())
+        if update.adds("telemetry", "opentelemetry"):
+            tell(
+                "Traces and metrics are sent once `OTEL_EXPORTER_OTLP_ENDPOINT` has the address of "
+                "a collector. The page about telemetry shows how to start one with a dashboard.\n"
+            )
         if "pyproject.toml" in {Path(name).name for name in merged.names}:
             tell("If dependencies changed, pin them in `requirements.txt` with `make lock`.")
         tell(

@@ -41,6 +41,9 @@ os.environ |= {
     "DB_ECHO": "false",
     "LOG_FORMAT": "text",
     "LOG_LEVEL": "INFO",
+{% if cookiecutter.telemetry == "opentelemetry" %}
+    "OTEL_SDK_DISABLED": "true",
+{% endif %}
 }
 {% if cookiecutter.auth == "oidc" %}
 os.environ |= tokens.VARIABLES

@@ -24,6 +24,9 @@ from .http.openapi import install_docs, install_openapi
 from .logs import create_request_logger
 from .routing import order_routes
 from .settings import CoreSettings
+{% if cookiecutter.telemetry == "opentelemetry" %}
+from .telemetry import install_telemetry, start_exporters, stopping
+{% endif %}
 
 #: Seconds to close the connections at shutdown. asyncpg would wait forever for a hanging server.
 DISPOSE_TIMEOUT = 5
@@ -72,6 +75,10 @@ def setup_app(
         seconds=settings.request_timeout,
         state=http_server.state,
     )
+{% if cookiecutter.telemetry == "opentelemetry" %}
+    # Around the request log, so that its entries have the span's ids.
+    install_telemetry(http_server, config)
+{% endif %}
     if settings.cors_origins:
         # Outermost: browsers hide a response without these headers, errors included. Without
         # credentials, no site can use a visitor's cookies.
@@ -114,6 +121,9 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
 {% if cookiecutter.auth == "oidc" %}
     state.issuer.start()
 {% endif %}
+{% if cookiecutter.telemetry == "opentelemetry" %}
+    exporters = start_exporters(http_server.version)
+{% endif %}
     try:
         with delay_shutdown(state, state.settings.shutdown_delay):
             yield
@@ -121,7 +131,11 @@ async def lifespan(http_server: FastAPI) -> AsyncIterator[None]:
 {% if cookiecutter.auth == "oidc" %}
         state.issuer.stop()
 {% endif %}
+{% if cookiecutter.telemetry == "opentelemetry" %}
+        with stopping(exporters), suppress(TimeoutError):
+{% else %}
         with suppress(TimeoutError):
+{% endif %}
             await asyncio.wait_for(state.config.dispose(), DISPOSE_TIMEOUT)
 
 

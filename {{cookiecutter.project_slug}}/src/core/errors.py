@@ -15,6 +15,9 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from nest.common.exceptions import HttpException
+{% if cookiecutter.telemetry == "opentelemetry" %}
+from opentelemetry import trace
+{% endif %}
 from pydantic import BaseModel, Field
 from pydantic_core import to_jsonable_python
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -129,6 +132,11 @@ async def respond_to(request: Request, error: Exception) -> Response:
     if response := _explain(request, error):
         return response
     logger.error("Unexpected error", exc_info=error)
+{% if cookiecutter.telemetry == "opentelemetry" %}
+    # The span of a background task's request has ended.
+    if (span := trace.get_current_span()).is_recording():
+        span.record_exception(error)
+{% endif %}
     if handler := handlers.get(500) or handlers.get(Exception):
         return await _call(handler, request, error)
     return problem(500, request_id=structlog.contextvars.get_contextvars().get("request_id"))

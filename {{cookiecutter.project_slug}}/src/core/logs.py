@@ -11,6 +11,9 @@ import traceback
 from typing import Any, Literal
 
 import structlog
+{% if cookiecutter.telemetry == "opentelemetry" %}
+from opentelemetry import trace
+{% endif %}
 from pydantic_core import PydanticSerializationError, to_json
 from structlog.contextvars import merge_contextvars
 from structlog.types import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
@@ -44,6 +47,9 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     formatter = stdlib.ProcessorFormatter
     common: list[Processor] = [merge_contextvars, stdlib.add_log_level, stdlib.add_logger_name]
     common += [stdlib.ExtraAdder(), _drop_colors, stamp]
+{% if cookiecutter.telemetry == "opentelemetry" %}
+    common.append(_add_span)
+{% endif %}
     rendering = [formatter.remove_processors_meta, *_rendering(log_format)]
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(processors=rendering, foreign_pre_chain=common))
@@ -78,6 +84,9 @@ def create_request_logger(level: str, log_format: LogFormat) -> FilteringBoundLo
         log_format: as for `configure_logging`.
     """
     processors: list[Processor] = [merge_contextvars, structlog.processors.add_log_level, stamp]
+{% if cookiecutter.telemetry == "opentelemetry" %}
+    processors.append(_add_span)
+{% endif %}
     processors += _rendering(log_format)
     wrapper = structlog.make_filtering_bound_logger(level)
     writer = structlog.WriteLogger(sys.stderr)
@@ -96,6 +105,13 @@ def describe(error: BaseException) -> str:
     return _scrub(traceback.format_exception_only(error))
 
 
+{% if cookiecutter.telemetry == "opentelemetry" %}
+def scrub(text: str) -> str:
+    """Return an error's message or traceback without values of rows and inputs."""
+    return _scrub([text])
+
+
+{% endif %}
 def _hide_credentials(record: logging.LogRecord) -> bool:
     """Drop the headers and the messages of WebSockets, and the queries in uvicorn's entries."""
     if "WebSocket" in str(record.msg):
@@ -129,3 +145,14 @@ def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     """Drop the coloured copy of uvicorn's message."""
     event.pop("color_message", None)
     return event
+{% if cookiecutter.telemetry == "opentelemetry" %}
+
+
+def _add_span(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the ids of the current span, if there is one."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
+    return event
+{% endif %}

@@ -88,7 +88,17 @@ class DatabaseProvider(AsyncOrmProvider):
         room["skip_autocommit_rollback"] = True
         self.read_engine = self._create_engine(read_url or url, lock_timeout, room | params)
         driver.watch(self.engine, self.read_engine, ping_timeout=ping_timeout)
+{% if cookiecutter.telemetry == "opentelemetry" %}
+        read_places = Places(most_readers, params["pool_timeout"])
+        self.reader = Reader(self.read_engine, read_places)
+        #: The pools by name, for metrics: the engine and the places in front of it.
+        self.pools = {
+            "transactions": (self.engine, places),
+            "reads": (self.read_engine, read_places),
+        }
+{% else %}
         self.reader = Reader(self.read_engine, Places(most_readers, params["pool_timeout"]))
+{% endif %}
 
         without_pool = params.keys() - {"pool_timeout", "pool_recycle"}
         self._unpooled = {name: params[name] for name in without_pool} | {"poolclass": NullPool}

@@ -26,6 +26,11 @@ class Places(asyncio.Semaphore):
     def __init__(self, number: int, timeout: float) -> None:
         super().__init__(number)
         self.timeout = timeout
+{% if cookiecutter.telemetry == "opentelemetry" %}
+        self.number = number
+        #: How many tasks wait now, and how many have waited for too long.
+        self.waiting = self.timeouts = 0
+{% endif %}
 
     async def acquire(self) -> Literal[True]:
         """Take a place.
@@ -33,12 +38,22 @@ class Places(asyncio.Semaphore):
         Raises:
             sqlalchemy.exc.TimeoutError: no place became free in time.
         """
+{% if cookiecutter.telemetry == "opentelemetry" %}
+        self.waiting += 1
+{% endif %}
         try:
             async with asyncio.timeout(self.timeout):
                 return await super().acquire()
         except TimeoutError:
+{% if cookiecutter.telemetry == "opentelemetry" %}
+            self.timeouts += 1
+{% endif %}
             message = f"no connection became free in {self.timeout:g} seconds (DB_POOL_TIMEOUT)"
             raise PoolTimeoutError(message) from None
+{% if cookiecutter.telemetry == "opentelemetry" %}
+        finally:
+            self.waiting -= 1
+{% endif %}
 
 
 class PlacedSession(Session):
