@@ -14,8 +14,8 @@ from .results import (
 )
 from .tables import (
     ablation_table,
-    auth_table,
     contender_table,
+    cost_table,
     depth_table,
     target_table,
     workers_table,
@@ -53,13 +53,14 @@ optimisation. The verdict is "remove" if the ratio is below {gain_target} on eve
 
 {ablation}
 
-### Authentication
+### Options
 
-Each row compares a project of the style `{controller}` with `auth=oidc`, whose requests have a
-token, with one without authentication. The workload is "{auth_workload}". The last column is the
-additional processor time, for verifying the token and checking its scope.
+Each row compares a project of the style `{controller}` with an option, with one without it. The
+workload is "{options_workload}". The last column is the additional processor time. A row of a token
+has that for verifying it and checking its scope, on each request. The other rows have that for
+telemetry, with the export to a collector.
 
-{auth}
+{options}
 
 ### Deep pages
 
@@ -119,8 +120,8 @@ def write(results: Results) -> str:
         versions=", ".join(results.packages),
         targets=target_table(results),
         ablation=ablation_table(results),
-        auth=auth_table(results),
-        auth_workload=WORKLOADS["read-one"].title,
+        options=cost_table(results),
+        options_workload=WORKLOADS["read-one"].title,
         depth=depth_table(results),
         contenders=contender_table(results),
         workers=workers_table(results),

@@ -117,6 +117,8 @@ class Results:
     ablation: dict[Cell, list[Round]] = field(default_factory=dict)
     #: Rounds of a project without authentication, and of one with each kind of token.
     auth: dict[Cell, list[Round]] = field(default_factory=dict)
+    #: Rounds of a project without telemetry, and of one with each share of sampled traces.
+    telemetry: dict[Cell, list[Round]] = field(default_factory=dict)
     #: Bytes, by database and contender.
     memory: dict[str, dict[str, int]] = field(default_factory=dict)
     #: Seconds of each round, by database and contender.

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.helpers.serving import required
@@ -24,12 +25,13 @@ from .contenders import (
     Contender,
     MeasurementError,
     make_contenders,
+    make_observed,
     make_secured,
     prepare,
     versions,
 )
 from .databases import Database, temporary_database
-from .load import Server, drive, serving
+from .load import Server, collecting, drive, serving
 from .report import machine
 from .responses import check_responses
 from .results import (
@@ -47,9 +49,9 @@ from .results import (
 )
 from .tables import (
     ablation_table,
-    auth_table,
     cell_table,
     contender_table,
+    cost_table,
     depth_table,
     heading,
     remark,
@@ -60,7 +62,8 @@ from .tables import (
 #: Rounds of each part. To find a gain of 10 % takes more rounds than to find a ratio of 2.
 ROUNDS, ABLATION_ROUNDS = 5, 7
 #: The parts that aren't workloads in `requests.lua`.
-ABLATION, AUTH, START, WORKERS = "ablation", "auth", "start", "two-workers"
+ABLATION, START, WORKERS = "ablation", "start", "two-workers"
+AUTH, TELEMETRY = "auth", "telemetry"
 #: The workload of `--quick`.
 QUICK = "mix"
 NO_WRK = "wrk is not installed: run `apt install wrk` or `brew install wrk`"
@@ -69,7 +72,7 @@ NO_WRK = "wrk is not installed: run `apt install wrk` or `brew install wrk`"
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.serving")
     parser.add_argument("--database", choices=DATABASES, action="append")
-    parts = [*WORKLOADS, ABLATION, AUTH, START, WORKERS]
+    parts = [*WORKLOADS, ABLATION, AUTH, TELEMETRY, START, WORKERS]
     parser.add_argument("--workload", choices=parts, action="append")
     parser.add_argument("--connections", type=int, action="append")
     parser.add_argument("--rounds", type=int, help="measurements of each contender")
@@ -121,8 +124,7 @@ def run(database: Database, options: argparse.Namespace, results: Results) -> No
         with serving_all([contenders[0], *ablated], database) as running:
             if ABLATION in options.workload:
                 results.ablation |= measure_ablation(running, database, options)
-    if AUTH in options.workload or options.quick:
-        measure_auth(contenders[0], database, options, results)
+    measure_options(contenders[0], database, options, results)
     if START in options.workload:
         results.starts[database.kind] = time_starts(contenders, database)
     if WORKERS in options.workload:
@@ -188,15 +190,21 @@ def measure_ablation(
     }
 
 
-def measure_auth(
+def measure_options(
     plain: Contender, database: Database, options: argparse.Namespace, results: Results
 ) -> None:
-    """Check the responses to requests with tokens; measure them if that part is selected."""
-    with serving_all([plain, *make_secured(database.kind)], database) as running:
-        if AUTH in options.workload:
-            cell = Cell(database.kind, "read-one", CONNECTIONS)
-            rounds = options.rounds or ABLATION_ROUNDS
-            results.auth[cell] = measure(running, database, cell, rounds, options)
+    """Check the responses of projects with options; measure them if that part is selected."""
+    with collecting() as url:
+        for part, make, measured in (
+            (AUTH, make_secured, results.auth),
+            (TELEMETRY, partial(make_observed, collector=url), results.telemetry),
+        ):
+            if part in options.workload or options.quick:
+                with serving_all([plain, *make(database.kind)], database) as running:
+                    if part in options.workload:
+                        cell = Cell(database.kind, "read-one", CONNECTIONS)
+                        rounds = options.rounds or ABLATION_ROUNDS
+                        measured[cell] = measure(running, database, cell, rounds, options)
 
 
 def time_starts(contenders: list[Contender], database: Database) -> dict[str, list[float]]:
@@ -232,8 +240,8 @@ def print_summary(results: Results) -> None:
         print(f"\n{depth_table(results)}")
     if results.ablation:
         print(f"\n{ablation_table(results)}")
-    if results.auth:
-        print(f"\n{auth_table(results)}")
+    if results.auth or results.telemetry:
+        print(f"\n{cost_table(results)}")
     if results.starts:
         print(f"\n{contender_table(results)}")
     if results.workers:
@@ -255,7 +263,7 @@ def main() -> None:
     )
     options.workload = options.workload or [
         *(*COMPARED, FIRST_PAGE, DEEP_PAGE),
-        *(ABLATION, AUTH, START, WORKERS),
+        *(ABLATION, AUTH, TELEMETRY, START, WORKERS),
     ]
     options.connections = options.connections or [CONNECTIONS]
     if not shutil.which("wrk"):

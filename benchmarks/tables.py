@@ -146,16 +146,16 @@ def ablation_table(results: Results) -> str:
     return table(["optimisation", "measured by", *results.versions, "verdict"], rows)
 
 
-def auth_table(results: Results) -> str:
-    """Return the cost of each kind of token."""
+def cost_table(results: Results) -> str:
+    """Return the cost of the options."""
     rows = []
-    for cell, rounds in results.auth.items():
+    for cell, rounds in [*results.auth.items(), *results.telemetry.items()]:
         first, *others = rounds[0]
         for name in others:
             cost = median(rounds, name, cpu) - median(rounds, first, cpu)
             measured = ratio(rounds, name, first, rate)
             rows.append([cell.database, name, str(measured), f"{cost * 1e6:.0f}"])
-    return table(["database", "token", "rate ratio", "CPU µs per request"], rows)
+    return table(["database", "with", "rate ratio", "CPU µs per request"], rows)
 
 
 def depth_table(results: Results) -> str:

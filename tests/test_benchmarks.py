@@ -120,7 +120,7 @@ def test_patch_needs_its_exact_text(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "module.py").read_text() == text
 
 
-def test_results_fit_in_260_lines() -> None:
+def test_results_fit_in_270_lines() -> None:
     results = Results("", [], 1, versions=dict.fromkeys(DATABASES, ""))
     for database in DATABASES:
         results.memory[database] = dict.fromkeys(NAMES, 1)
@@ -134,6 +134,10 @@ def test_results_fit_in_260_lines() -> None:
         results.auth[Cell(database, "read-one", CONNECTIONS)] = [
             {name: measured(1) for name in (STYLES[0], "RS256 token", "ES256 token")}
         ]
+        shares = ("no endpoint", "10 % of traces", "all traces")
+        results.telemetry[Cell(database, "read-one", CONNECTIONS)] = [
+            {name: measured(1) for name in (STYLES[0], *shares)}
+        ]
         for name in {each.workload for each in OPTIMISATIONS.values()}:
             results.ablation[Cell(database, name, CONNECTIONS)] = [
                 {name: measured(1) for name in [STYLES[0], *OPTIMISATIONS]}
@@ -141,7 +145,7 @@ def test_results_fit_in_260_lines() -> None:
 
     page = replace_section(RESULTS.read_text(encoding="utf-8"), HEADINGS[0], write(results))
 
-    assert len(page.splitlines()) <= 260
+    assert len(page.splitlines()) <= 270
 
 
 def test_workloads_and_their_references_are_complete() -> None:

@@ -64,7 +64,12 @@ def prepare() -> None:
     """Create the contenders' shared environment, with the projects' pinned versions."""
     requirements = [
         str(
-            render_over(BUILD / f"pins-{database}", database=database, auth="oidc")
+            render_over(
+                BUILD / f"pins-{database}",
+                database=database,
+                auth="oidc",
+                telemetry="opentelemetry",
+            )
             / "requirements.txt"
         )
         for database in DATABASES
@@ -80,7 +85,16 @@ def prepare() -> None:
 def versions() -> list[str]:
     """Return the main packages with their versions."""
     names = ["pynest-api", "fastapi", "starlette", "pydantic", "sqlalchemy", "structlog"]
-    names += ["pyjwt", "uvicorn", "uvloop", "httptools", "aiosqlite", "asyncpg", "aiomysql"]
+    names += [
+        "pyjwt",
+        "opentelemetry-sdk",
+        "uvicorn",
+        "uvloop",
+        "httptools",
+        "aiosqlite",
+        "asyncpg",
+        "aiomysql",
+    ]
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
     found = run([str(PYTHON), "-c", code, *names], BUILD).split()
     return [f"{name} {version}" for name, version in zip(names, found, strict=True)]
@@ -149,6 +163,31 @@ def make_secured(database: str) -> list[Contender]:
     return [
         Contender(f"{kind} token", command, folder, variables, token=token)
         for kind, token in json.loads(tokens).items()
+    ]
+
+
+def make_observed(database: str, collector: str) -> list[Contender]:
+    """Write a project with telemetry; return it once for each share of sampled traces.
+
+    Args:
+        database: `sqlite`, `postgresql` or `mysql`.
+        collector: the URL of a collector.
+    """
+    folder = add_orders(
+        render_over(
+            BUILD / f"{database}-opentelemetry",
+            database=database,
+            session_style=STYLES[0],
+            telemetry="opentelemetry",
+        )
+    )
+    usual = {"DB_CREATE_ALL": "false", "LOG_FORMAT": "json"}
+    sent = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector}
+    tenth = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
+    shares = {"no endpoint": {}, "10 % of traces": sent | tenth, "all traces": sent}
+    command = [str(PYTHON), "main.py", "--port"]
+    return [
+        Contender(name, command, folder, usual | variables) for name, variables in shares.items()
     ]
 
 
