@@ -105,11 +105,14 @@ def assert_closed(client: httpx.Client, token: str) -> None:
 def test_secured_project_passes_its_checks(
     secured: Path, settings: dict[str, str], mypy_cache: Path, run_own_tests: RunOwnTests
 ) -> None:
+    pins = (secured / "requirements.txt").read_text(encoding="utf-8")
     run("make lint", secured, MYPY_CACHE_DIR=str(mypy_cache))
     printed = run_own_tests("make test", secured, **settings)
+    run("make lock", secured)
 
     assert re.search(r"\d+ passed", printed)
     assert "skipped" not in printed
+    assert (secured / "requirements.txt").read_text(encoding="utf-8") == pins
 
 
 @each_database
@@ -290,4 +293,7 @@ def test_auth_changes_only_listed_files(combination: Combination, render: Render
     assert plain.keys() <= secured.keys()
     changed = {name for name, content in plain.items() if secured[name] != content}
     [scaffold] = [name for name in changed if name.startswith("scaffold/module/")]
-    assert changed - {scaffold} == set(CHANGED.split())
+    kubernetes = {
+        name for name in plain if name.endswith(("/kustomization.yaml", "/kubernetes.md"))
+    }
+    assert changed - {scaffold} == set(CHANGED.split()) | kubernetes

@@ -63,6 +63,8 @@ class Collector:
     received: bytearray = field(default_factory=bytearray)
     #: Requests wait until this is set.
     is_open: threading.Event = field(default_factory=threading.Event)
+    #: Seconds for which they wait at most.
+    patience: float | None = None
     #: How many requests have arrived, including those that wait.
     requests: int = 0
 
@@ -139,7 +141,7 @@ def collecting() -> Iterator[Collector]:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             collector.requests += 1
-            collector.is_open.wait()
+            collector.is_open.wait(collector.patience)
             collector.receive(self.path, body)
             # A service that was stopped no longer waits for the response.
             with contextlib.suppress(OSError):
