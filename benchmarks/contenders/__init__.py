@@ -78,6 +78,8 @@ def prepare() -> None:
     for command in (
         ["venv", "--quiet", "--allow-existing", "--python", sys.executable, str(VENV)],
         ["pip", "sync", "--quiet", "--python", str(PYTHON), *requirements],
+        # PyNest's CLI needs packages that no service imports.
+        ["pip", "install", "--quiet", "--python", str(PYTHON), "pynest-api"],
     ):
         subprocess.run([uv, *command], check=True, env=environment())
 
