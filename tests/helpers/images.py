@@ -78,7 +78,7 @@ def make_base(root: Path) -> None:
 
 @dataclass
 class Image:
-    """An image in a storage of its own."""
+    """An image in a separate storage."""
 
     folder: Path
     name: str = "my-app"
