@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,7 @@ import yaml
 
 from tools import servers
 from tools.releases import releases
-from tools.template import TEMPLATE, run
+from tools.template import TEMPLATE, git, run
 
 from .conftest import Commands, Render
 from .helpers.docs import find_section
@@ -38,7 +39,7 @@ DEPLOYED = [
 ]
 #: The files that differ. Projects without Kubernetes have none of the new ones.
 CHANGED = """
-    .cruft.json .gitignore docs/README.md docs/deployment.md migrations/env.py
+    .cruft.json .gitignore AGENTS.md docs/README.md docs/deployment.md migrations/env.py
 """
 NEW = """
     deploy/base/deployment.yaml deploy/base/kustomization.yaml
@@ -153,6 +154,25 @@ def test_kubernetes_is_switched_on_and_off(
         assert (project / "deploy").exists() is (each is with_manifests)
 
 
+def test_database_of_many_pods_is_a_server(
+    history: History,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """Neither option changes so that pods would use SQLite."""
+    history.show("HEAD")
+    for combination, change in (
+        (Combination("mysql", "service", deploy="kubernetes"), "database=sqlite"),
+        (Combination("sqlite", "service"), "deploy=kubernetes"),
+    ):
+        project = start(history.render("HEAD", combination), tmp_path / change)
+        with pytest.raises(AssertionError) as caught:
+            run([sys.executable, "update.py", change], project)
+        _, _, printed = str(caught.value).partition("\n")
+        [line] = printed.splitlines()
+        assert "invalid deploy 'kubernetes' with database 'sqlite': use database=postgre" in line
+        assert git(project, "status", "--porcelain") == ""
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_manifests_match_the_schemas(objects: dict[str, Manifest], version: str) -> None:
     expected = {"ConfigMap", "Deployment", "PodDisruptionBudget", "Service", "ServiceAccount"}
@@ -165,7 +185,7 @@ def test_manifests_match_the_schemas(objects: dict[str, Manifest], version: str)
 def test_documented_versions_are_validated(project: Path) -> None:
     page = (project / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 
-    assert f"Kubernetes {VERSIONS[0]} to {VERSIONS[1]}." in page
+    assert f"match the schemas of Kubernetes {VERSIONS[0]} to {VERSIONS[1]}." in page
 
 
 @pytest.mark.matrix
@@ -244,11 +264,11 @@ def test_probes_call_routes_of_the_app(project: Path, objects: dict[str, Manifes
 def test_variables_are_settings(
     project: Path, deployed: Combination, objects: dict[str, Manifest]
 ) -> None:
-    known = settings_of(project) | FOR_UVICORN
+    compose = yaml.safe_load((project / "compose.yaml").read_text(encoding="utf-8"))
+    # OpenTelemetry reads its own variables.
+    sdk = {name for name in compose["x-app"]["environment"] if name.startswith("OTEL_")}
+    known = settings_of(project) | FOR_UVICORN | sdk
     literals = set(objects["ConfigMap"]["data"])
-    if deployed.telemetry == "opentelemetry":
-        # The SDK reads these.
-        literals = {name for name in literals if not name.startswith("OTEL_")}
     migrate, app = (
         {each["name"] for each in container["env"]} for container in containers_of(objects)
     )
@@ -258,6 +278,8 @@ def test_variables_are_settings(
     assert app == {"DATABASE_URL", "DB_READ_URL"} < known
     if deployed.auth == "oidc":
         assert literals >= {"AUTH_ISSUER", "AUTH_AUDIENCE"}
+    if deployed.telemetry == "opentelemetry":
+        assert literals >= {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME"}
     assert objects["ConfigMap"]["data"]["WEB_CONCURRENCY"] == "1"
 
 
@@ -320,13 +342,16 @@ def test_values_of_a_rollout_fit_together(project: Path, objects: dict[str, Mani
     readiness = app["readinessProbe"]
     delay = int(objects["ConfigMap"]["data"]["SHUTDOWN_DELAY"])
     drain = number_in(project / "main.py", r'"timeout_graceful_shutdown": (\d+)')
-    dispose = number_in(project / "src/core/core_module.py", r"^DISPOSE_TIMEOUT = (\d+)$")
+    close = number_in(project / "src/core/core_module.py", r"^DISPOSE_TIMEOUT = (\d+)$")
+    telemetry = project / "src/core/telemetry.py"
+    if telemetry.exists():
+        close += number_in(telemetry, r"^STOP_TIMEOUT = (\d+)$")
     health = number_in(project / "src/core/settings.py", r"health_timeout: .*default=(\d+)")
 
     assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     notice = readiness["periodSeconds"] * readiness["failureThreshold"]
     assert notice < delay
-    assert delay + drain + dispose < pod["terminationGracePeriodSeconds"]
+    assert delay + drain + close < pod["terminationGracePeriodSeconds"]
     assert health < readiness["timeoutSeconds"] < readiness["periodSeconds"]
     # A service that hangs at its start is restarted, but a slow one isn't.
     startup = app["startupProbe"]
