@@ -27,6 +27,7 @@ html_theme = "pydata_sphinx_theme"
 #: The released version, or nothing for the newest commit.
 version = os.environ.get("SITE_VERSION", "")
 html_title = f"{project} {version}".strip()
+templates_path = ["templates"]
 html_static_path = ["static"]
 html_favicon = "static/favicon.svg"
 html_css_files = ["site.css"]
@@ -50,7 +51,7 @@ html_theme_options = {
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
     "show_toc_level": 2,
-    "footer_start": [],
+    "footer_start": ["site-links.html"],
     "footer_end": [],
 }
 
