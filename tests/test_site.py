@@ -6,6 +6,7 @@ import contextlib
 import functools
 import posixpath
 import re
+import runpy
 import sys
 import threading
 from collections.abc import Iterator
@@ -467,6 +468,18 @@ def test_each_release_keeps_its_site(repository: Path, tmp_path: Path) -> None:
     assert (output / "0.10.0/new-in-0.10.0.html").exists()
     assert not (output / "0.5.0/new-in-0.10.0.html").exists()
     assert len(run("git worktree list", repository).splitlines()) == 1
+
+
+def test_release_leads_to_other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_VERSION", "0.5.0")
+    configuration = runpy.run_path(str(TEMPLATE / "tools/site/conf.py"))
+    context = {"pathto": lambda address, **_: f"../{address}"}
+
+    configuration["add_banner"](None, "how-to/errors", "page.html", context, None)
+
+    assert configuration["html_title"] == "pynest-async 0.5.0"
+    assert "version 0.5.0" in str(context["theme_announcement"])
+    assert 'href="../../versions.html"' in str(context["theme_announcement"])
 
 
 def test_moved_page_needs_a_redirect(repository: Path, tmp_path: Path) -> None:

@@ -22,8 +22,26 @@ Tree = dict[str, Any]
 INTRODUCTION = """\
 # Gallery
 
-These projects were rendered from this version of the template. Read any file of them here, or see
+These projects were rendered from this version of the template. Read each file of them here, or see
 the differences between two choices.
+"""
+COMBINATIONS = """
+## Combinations
+
+Each project has another database or another [session style](../session-styles.md). The first one is
+the default.
+
+"""
+OPTIONS = """
+## Options that add files
+
+Each project switches one option on. The last project has all of them.
+
+"""
+DIFFERENCES = """
+## Differences
+
+Each page shows two projects that differ in one choice.
 
 """
 #: Leaves the right column to the code.
@@ -107,16 +125,15 @@ class Gallery:
         others = [each for each in self.projects if each.adds]
         text = INTRODUCTION + "## Combinations\n\n" + _table(combined)
         text += "\n## Options that add files\n\n" + _table(others)
-        text += (
-            "\n## Differences\n\n| choices | files that differ | lines added | lines removed |\n"
-        )
+        text += "| choices | files that differ | lines added | lines removed |\n"
         text += "| --- | --- | --- | --- |\n"
         for each in self.comparisons:
             added, removed = _count(each)
             link = f"[{each.title}](differences/{each.name}.md)"
             text += f"| {link} | {len(each.paths)} | {added} | {removed} |\n"
         if self.steps:
-            text += "\n## Steps of the worked example\n\n| step | changes | files | lines |\n"
+            text += "\n## Steps of the worked example\n\n"
+            text += "| step | changes | files | lines |\n"
             text += "| --- | --- | --- | --- |\n"
         for step in self.steps:
             (tree, _), *changes = self.step_pages(step.title)
