@@ -69,7 +69,9 @@ def difference(name: str, old: str, new: str) -> str:
             parts += _rows(kinds[1], right, new_start, new_end)
             parts.append("</div>")
         parts.append("</div>")
-    return f'<div class="highlight difference">{"".join(parts)}</div>'
+    # An added or a removed file has no other side.
+    kind = "difference" if old and new else "difference one-sided"
+    return f'<div class="highlight {kind}">{"".join(parts)}</div>'
 
 
 def _rows(kind: str, lines: list[str], start: int, end: int) -> Iterator[str]:

@@ -123,8 +123,8 @@ class Gallery:
     def _index(self) -> str:
         combined = [each for each in self.projects if not each.adds]
         others = [each for each in self.projects if each.adds]
-        text = INTRODUCTION + "## Combinations\n\n" + _table(combined)
-        text += "\n## Options that add files\n\n" + _table(others)
+        text = INTRODUCTION + COMBINATIONS + _table(combined)
+        text += OPTIONS + _table(others) + DIFFERENCES
         text += "| choices | files that differ | lines added | lines removed |\n"
         text += "| --- | --- | --- | --- |\n"
         for each in self.comparisons:
@@ -207,24 +207,16 @@ class Gallery:
         text += "\n"
         for path in comparison.paths:
             text += f"## `{path}`\n\n"
-            before, after = old.files.get(path), new.files.get(path)
-            if before is not None and after is not None:
-                links = [
-                    f'<a href="{_link(self.file_page(path, each), page)}">{side}</a>'
-                    for side, each in (("old file", before), ("new file", after))
-                ]
-                text += _raw(
-                    f"<p>{', '.join(links)}, {self._about(path, page)}</p>"
-                    + difference(PurePosixPath(path).name, before, after)
-                )
-            else:
-                only = before if after is None else after
-                assert only is not None
-                word = "removed" if after is None else "added"
-                text += _raw(
-                    f'<p>This file is {word}: <a href="{_link(self.file_page(path, only), page)}">'
-                    f"{only.count(chr(10))} lines</a>, {self._about(path, page)}</p>"
-                )
+            texts = [("old file", old.files.get(path)), ("new file", new.files.get(path))]
+            links = [
+                f'<a href="{_link(self.file_page(path, each), page)}">{side}</a>'
+                for side, each in texts
+                if each is not None
+            ]
+            text += _raw(
+                f"<p>{', '.join(links)}, {self._about(path, page)}</p>"
+                + difference(PurePosixPath(path).name, texts[0][1] or "", texts[1][1] or "")
+            )
         return text
 
     # The pages of files, which are only linked.
