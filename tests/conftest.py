@@ -1,6 +1,7 @@
 import importlib
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,12 +162,24 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mypy_cache() -> Path:
+def mypy_cache(render: Render, shared: Path) -> Path:
     """Return the folder of mypy's cache, which a process reuses in all legs and in later runs.
 
-    mypy identifies files by content, so different projects can share it. Two processes can't.
+    mypy identifies files by content, so different projects can share it. Two processes can't, but
+    one checks the dependencies for all of them.
     """
-    return TEMPLATE / "build" / "mypy" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+    import fcntl  # noqa: PLC0415  # Windows has no such module.
+
+    folders = TEMPLATE / "build" / "mypy"
+    folder = folders / os.environ.get("PYTEST_XDIST_WORKER", "main")
+    if not folder.exists():
+        with (shared / "mypy.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folders / "first").exists():
+                command = "make uv.lock && uv run --quiet mypy"
+                run(command, render(), MYPY_CACHE_DIR=str(folders / "first"))
+        shutil.copytree(folders / "first", folder)
+    return folder
 
 
 @pytest.fixture
