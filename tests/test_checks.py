@@ -550,10 +550,17 @@ def test_planted_secret_is_found(name: str, line: str, project: Path, tmp_path: 
         run(secret_scan(project, [name]), tmp_path)
 
 
+@pytest.fixture(scope="session")
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an environment that the cloned projects share."""
+    return tmp_path_factory.mktemp("cloned") / ".venv"
+
+
 @pytest.fixture
-def variables(tmp_path: Path, mypy_cache: Path) -> dict[str, str]:
+def variables(tmp_path: Path, mypy_cache: Path, own_environment: Path) -> dict[str, str]:
     """Isolate git and pre-commit from the user's settings and caches."""
     return {
+        "UV_PROJECT_ENVIRONMENT": str(own_environment),
         "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "PRE_COMMIT_HOME": str(tmp_path / "pre-commit"),
