@@ -459,13 +459,13 @@ def test_combinations_have_equal_openapi_files(
     prefix = combination.database.upper()
     unlike = {"API_DOCS": "false", f"{prefix}_HOST": "missing.invalid", "CORS_ORIGINS": "*"}
     contents = []
-    for settings in ({}, unlike):
+    for settings in ({}, unlike) if str(combination) in SOME else ({},):
         run("make openapi", project, **settings)
         contents.append((project / "openapi.json").read_bytes())
         (project / "openapi.json").unlink()
     (shared / f"openapi-{combination}.json").write_bytes(contents[0])
 
-    assert contents[0] == contents[1]
+    assert set(contents) == {contents[0]}
     for other in shared.glob("openapi-*.json"):
         assert other.read_bytes() == contents[0], other.name
 
