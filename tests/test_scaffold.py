@@ -29,11 +29,16 @@ def project(rendered: Path, tmp_path: Path) -> Path:
 
 
 Make = Callable[..., list[str]]
+Contents = dict[str, bytes]
 
 
 @pytest.fixture
 def make(scaffold: ModuleType, project: Path) -> Make:
-    """Create a module in the project like the command line."""
+    return make_in(scaffold, project)
+
+
+def make_in(scaffold: ModuleType, project: Path) -> Make:
+    """Return a function that creates a module in a project like the command line."""
 
     def make(
         name: str, fields: str = "", singular: str = "", route: str = "", *, dry_run: bool = False
@@ -46,8 +51,16 @@ def make(scaffold: ModuleType, project: Path) -> Make:
     return make
 
 
-def contents(project: Path) -> dict[str, bytes]:
+def contents(project: Path) -> Contents:
     return {path.as_posix(): (project / path).read_bytes() for path in files(project)}
+
+
+@pytest.fixture(scope="session")
+def unchanged(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contents]:
+    """Copy a project that every test leaves unchanged, and read its files."""
+    project = Path(shutil.copytree(rendered, tmp_path_factory.mktemp("unchanged") / "my-app"))
+    (project / "src" / "odd.py").write_text("class ExamPle: ...\n")
+    return project, contents(project)
 
 
 @pytest.mark.parametrize("auth", AUTHS)
@@ -343,14 +356,16 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
     ids=str,
 )
 def test_invalid_arguments_are_rejected(
-    scaffold: ModuleType, make: Make, project: Path, given: dict[str, str], message: str
+    scaffold: ModuleType,
+    unchanged: tuple[Path, Contents],
+    given: dict[str, str],
+    message: str,
 ) -> None:
-    (project / "src" / "odd.py").write_text("class ExamPle: ...\n")
-    before = contents(project)
+    project, before = unchanged
 
     for dry_run in (True, False):
         with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
-            make(**given, dry_run=dry_run)
+            make_in(scaffold, project)(**given, dry_run=dry_run)
 
         assert "\n" not in str(refused.value)
     assert contents(project) == before
