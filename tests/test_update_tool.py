@@ -294,12 +294,16 @@ def follow(project: Path, template: Path) -> None:
     commit(project, "Follow another template")
 
 
+def make_fork(template: Path, folder: Path) -> Path:
+    git(template, "clone", "--quiet", str(template), str(folder))
+    identify(folder)
+    return folder
+
+
 @pytest.fixture
 def fork(template: Path, tmp_path: Path) -> Path:
     """Clone the next version of the template, for further changes."""
-    git(template, "clone", "--quiet", str(template), str(tmp_path / "fork"))
-    identify(tmp_path / "fork")
-    return tmp_path / "fork"
+    return make_fork(template, tmp_path / "fork")
 
 
 def test_update_works_in_a_fresh_clone(
@@ -516,7 +520,8 @@ def break_pyproject(project: Path, _: Path) -> None:
     commit(project, "Break it")
 
 
-def withdraw_choice(project: Path, fork: Path) -> None:
+def withdraw_choice(project: Path, template: Path) -> None:
+    fork = make_fork(template, project.parent / "fork")
     edit(fork, ("cookiecutter.json", '"sqlite", "postgresql"', '"postgresql"'))
     commit(fork, "Third")
     follow(project, fork)
@@ -575,13 +580,13 @@ def test_rejection_is_one_line_and_changes_nothing(
     given: Callable[[Path, Path], None] | str,
     message: str,
     project: Path,
-    fork: Path,
+    template: Path,
     update: Update,
 ) -> None:
     """Run with an invalid argument, or after a change of the project and the template."""
     arguments = [given] if isinstance(given, str) else []
     if not isinstance(given, str):
-        given(project, fork)
+        given(project, template)
     before = contents(project)
 
     result = update(project, *arguments, code=1)
