@@ -185,7 +185,7 @@ def check(answers: dict[str, str], rendered: dict[str, str]) -> None:
 
 
 @given(answers)
-@settings(max_examples=500, deadline=None, database=None)
+@settings(max_examples=200, deadline=None, database=None)
 def test_any_text_is_correct_or_rejected(answers: dict[str, str]) -> None:
     context = context_of(answers)
     if not rejections(context):
@@ -231,7 +231,7 @@ def test_jinja_marks_are_rejected(option: str, text: str) -> None:
 
 
 @given(answers)
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=100, deadline=None, database=None)
 def test_update_keeps_any_answer(answers: dict[str, str]) -> None:
     context = context_of(answers)
     if not rejections(context):
@@ -242,7 +242,7 @@ def test_update_keeps_any_answer(answers: dict[str, str]) -> None:
 
 
 @given(answers)
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=100, deadline=None, database=None)
 def test_hooks_read_any_answer(answers: dict[str, str]) -> None:
     context = context_of(answers)
     expected = json.loads(json.dumps(context["cookiecutter"]))
@@ -257,7 +257,7 @@ def test_hooks_read_any_answer(answers: dict[str, str]) -> None:
 @example("\N{FOX FACE}")
 @example("a" * 59 + " b")
 @example("İstanbul ß")
-@settings(max_examples=500, deadline=None, database=None)
+@settings(max_examples=200, deadline=None, database=None)
 def test_derived_slug_is_valid_unless_taken(name: str) -> None:
     for line in rejections(context_of({"project_name": name})):
         assert line.startswith("invalid project_name ") or ": choose a name " in line
