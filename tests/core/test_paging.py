@@ -195,7 +195,7 @@ def matches(row: dict[str, Any], filters: dict[str, Any]) -> bool:
 FILTERS = [name for name in RowsQuery.model_fields if name not in ListQuery.model_fields]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_pages_equal_those_of_python(data: st.DataObject) -> None:
     draw = data.draw
@@ -335,7 +335,7 @@ async def _many_rows(_table: None) -> AsyncIterator[None]:
 async def test_deep_page_reads_no_more_rows(sort: str, direction: str) -> None:
     parameters = {"sort": direction + sort, "limit": "20"}
     counts = []
-    for _ in range(50):
+    for _ in range(15):
         count, cursor = await count_rows_read(**parameters)
         counts.append(count)
         assert cursor
@@ -351,7 +351,7 @@ async def test_filtered_page_reads_few_rows(filters: dict[str, str]) -> None:
     """Each third row has the name, so a database may also read the primary key."""
     parameters = {"limit": "20"} | filters
     counts = []
-    for _ in range(30):
+    for _ in range(10):
         count, cursor = await count_rows_read(**parameters)
         counts.append(count)
         assert cursor
