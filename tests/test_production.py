@@ -1,4 +1,4 @@
-"""Test a running service from outside, with the same tests in every leg."""
+"""Test a running service from outside: on every database, and in both session styles."""
 
 from __future__ import annotations
 
@@ -256,6 +256,8 @@ def is_ready(service: Service) -> bool:
 
 # Schema
 
+#: Each database, and both session styles.
+three_legs = on(*SOME)
 #: For slow tests that don't depend on the session style.
 one_style = pytest.mark.parametrize(
     "combination",
@@ -329,6 +331,7 @@ def test_workers_starting_together_create_tables_once(installed: Path, database:
 # Transactions and sessions
 
 
+@three_legs
 def test_concurrent_creates_store_a_name_once(service: Service) -> None:
     async def add_same(client: httpx.AsyncClient, index: int) -> httpx.Response:
         return await client.post("/examples", json={"name": f"Ada {index // 2}"})
@@ -339,6 +342,7 @@ def test_concurrent_creates_store_a_name_once(service: Service) -> None:
         assert sorted(response.status_code for response in pair) == [201, 409]
 
 
+@three_legs
 def test_requests_beyond_the_pool_get_responses(service: Service, holder: Holder) -> None:
     async def use(client: httpx.AsyncClient, index: int) -> httpx.Response:
         if index % 2:
@@ -353,6 +357,7 @@ def test_requests_beyond_the_pool_get_responses(service: Service, holder: Holder
     assert_pool_is_whole(service, holder)
 
 
+@three_legs
 def test_disconnected_client_frees_its_connection(service: Service, holder: Holder) -> None:
     body = b'{"name": "held"}'
     request = (
@@ -373,6 +378,7 @@ def test_disconnected_client_frees_its_connection(service: Service, holder: Hold
     assert_pool_is_whole(service, holder)
 
 
+@three_legs
 def test_lock_wait_ends_at_the_limit(service: Service, holder: Holder) -> None:
     with holder.hold() as release, ThreadPoolExecutor(1) as threads:
         later = threads.submit(add, service.client, "held")
@@ -391,7 +397,7 @@ def test_lock_wait_ends_at_the_limit(service: Service, holder: Holder) -> None:
     remove(service.client, "held")
 
 
-@on(*SOME)
+@three_legs
 def test_graceful_shutdown_finishes_requests(installed: Path, database: Database) -> None:
     with serving_in_production(installed, **database.settings, DB_CREATE_ALL="true") as service:
         assert add(service.client, "Ada").status_code == 201
@@ -454,6 +460,7 @@ def load(service: Service, seconds: float) -> tuple[list[httpx.Response], list[f
     return list(responses), list(took)
 
 
+@three_legs
 def test_stopped_database_is_503_until_restart(
     served: tuple[Service, Database],
 ) -> None:
@@ -482,7 +489,7 @@ def test_stopped_database_is_503_until_restart(
 @pytest.mark.parametrize(
     "combination",
     # SQLite's file can't hang. The test of locks above covers SQLite.
-    legs([each for each in COMBINATIONS if each.database != "sqlite"]),
+    legs([each for each in COMBINATIONS if str(each) in SOME and each.database != "sqlite"]),
     indirect=True,
     scope="session",
 )
@@ -510,7 +517,7 @@ def test_hung_database_is_503_until_resumed(
     assert_pool_is_whole(service, holder)
 
 
-@on(*SOME)
+@three_legs
 def test_service_starts_before_its_database(installed: Path, database: Database) -> None:
     if database.proxy:
         database.down()
@@ -548,6 +555,7 @@ def test_service_starts_before_its_database(installed: Path, database: Database)
         assert service.stop() == 0
 
 
+@three_legs
 @pytest.mark.parametrize(
     ("body", "media_type", "statuses"),
     [
@@ -573,6 +581,7 @@ def test_invalid_body_is_rejected(
 # Operations
 
 
+@three_legs
 def test_each_request_has_one_log_entry(service: Service) -> None:
     given = service.client.get("/examples/1", headers={"X-Request-ID": uuid4().hex})
     new = service.client.get("/nowhere", params={"password": SECRET})
@@ -599,6 +608,7 @@ def test_each_request_has_one_log_entry(service: Service) -> None:
     ]
 
 
+@three_legs
 def test_log_is_json_without_passwords(service: Service) -> None:
     """Check the log of this leg's tests so far. Other services are checked when they stop."""
     response = service.client.post("/examples", json={"name": "Ada", "password": SECRET})
@@ -607,6 +617,7 @@ def test_log_is_json_without_passwords(service: Service) -> None:
     service.check_log()
 
 
+@three_legs
 def test_redirect_keeps_https_behind_a_proxy(service: Service) -> None:
     response = service.client.get("/examples/", headers={"X-Forwarded-Proto": "https"})
 
