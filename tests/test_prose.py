@@ -10,6 +10,7 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,20 +48,25 @@ class Tree:
             if path.suffix in suffixes or path.name in suffixes:
                 yield path, (self.folder / path).read_text(encoding="utf-8")
 
-    def prose(self) -> Iterator[tuple[Path, str]]:
-        """Yield the prose of each file. All other text is blank, so lines keep their numbers."""
-        for path, text in self.read(".py", ".pyi"):
-            yield path, prose_of_python(text)
-        for path, text in self.read(".md"):
-            yield path, prose_of_markdown(text)
-        for path, text in self.read(".toml", ".yaml", ".yml", *WITH_COMMENTS):
-            yield path, prose_of_comments(text)
+    @cached_property
+    def prose(self) -> list[tuple[Path, str]]:
+        """The prose of each file. All other text is blank, so lines keep their numbers."""
+        kinds = {
+            prose_of_python: {".py", ".pyi"},
+            prose_of_markdown: {".md"},
+            prose_of_comments: {".toml", ".yaml", ".yml", *WITH_COMMENTS},
+        }
+        return [
+            (path, find(text))
+            for find, suffixes in kinds.items()
+            for path, text in self.read(*suffixes)
+        ]
 
     def find(self, pattern: re.Pattern[str]) -> list[str]:
         """Find words in the prose; return each with its file and line."""
         return [
             f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {' '.join(match[0].split())}"
-            for path, text in self.prose()
+            for path, text in self.prose
             for match in pattern.finditer(text)
         ]
 
@@ -133,7 +139,7 @@ def test_readme_has_at_most_1200_words() -> None:
 
 
 def test_odd_words_are_rare(tree: Tree) -> None:
-    words = sum(len(text.split()) for _, text in tree.prose())
+    words = sum(len(text.split()) for _, text in tree.prose)
 
     found = tree.find(ODD)
 
