@@ -132,9 +132,11 @@ def test_factory_follows_the_enum(make: Make, project: Path) -> None:
     assert '"bb": list(OrderBb)[number % len(OrderBb)],' in text
 
 
-def test_dry_run_writes_nothing(make: Make, project: Path) -> None:
+def test_dry_run_writes_nothing(scaffold: ModuleType, make: Make, project: Path) -> None:
     before = contents(project)
 
+    with pytest.raises(scaffold.RejectedError, match=r"^fields: 'decimal' already"):
+        make("orders", "decimal:int", dry_run=True)
     planned = make("orders", dry_run=True)
 
     assert contents(project) == before
@@ -363,11 +365,10 @@ def test_invalid_arguments_are_rejected(
 ) -> None:
     project, before = unchanged
 
-    for dry_run in (True, False):
-        with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
-            make_in(scaffold, project)(**given, dry_run=dry_run)
+    with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
+        make_in(scaffold, project)(**given)
 
-        assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value)
     assert contents(project) == before
 
 
