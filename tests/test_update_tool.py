@@ -232,6 +232,28 @@ def test_update_equals_a_fresh_project(project: Path, second: Path, update: Upda
     assert update(project).stdout == "Up to date with the template.\n"
 
 
+def test_update_ignores_a_closed_pipe(
+    project: Path, second: Path, settings: dict[str, str]
+) -> None:
+    """Print the report to a reader like `head`, which stops reading."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        result = subprocess.run(
+            [sys.executable, "update.py"],
+            cwd=project,
+            env=environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+        )
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert contents(project) == contents(second)
+
+
 @pytest.mark.parametrize("kind", ["plain", "crlf", "monorepo"])
 def test_update_keeps_every_edit(kind: str, first: Path, tmp_path: Path, update: Update) -> None:
     top = tmp_path / "repository"

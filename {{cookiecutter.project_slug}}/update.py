@@ -339,8 +339,12 @@ def report_unguarded() -> str:
 
 def tell(text: str) -> None:
     """Print text in UTF-8, even if the terminal has another encoding."""
-    sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has read enough. Python flushes stdout again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def git(*arguments: str | Path, cwd: Path = PROJECT, stdin: str = "", **variables: str) -> str:
