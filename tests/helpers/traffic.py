@@ -18,7 +18,7 @@ from .serving import STOP
 #: In place of a status if the connection failed or broke.
 BROKEN = 0
 #: Seconds between two requests of a client that sends until it is stopped.
-PAUSE = 0.03
+PAUSE = 0.06
 #: Seconds after which a response counts as broken.
 PATIENCE = 60
 
