@@ -84,7 +84,8 @@ def test_image_serves_on_a_read_only_root(
     migrated = run(image.command("migrate", migrate["args"], given), project)
     assert "Running upgrade  -> 0001" in migrated
     app = shlex.join(image.command("app", start, given))
-    with serving(f"exec {app}", project, int(port), {}) as client:
+    # Without `exit`, the shell would become the container's process, which root owns.
+    with serving(f"{app}\nexit $?", project, int(port), {}) as client:
         assert client.get("/health/ready").status_code == 200
         assert client.post("/examples", json={"name": "Ada"}).status_code == 201
         inside = [*image.runc, "exec", "app"]
@@ -99,3 +100,4 @@ def test_image_serves_on_a_read_only_root(
             with pytest.raises(AssertionError, match=error):
                 run([*inside, "python", "-c", f"open({path!r}, 'w')"], project)
         run([*inside, "python", "-c", "open('/tmp/x', 'w')"], project)
+        run([*image.runc, "kill", "app", "TERM"], project)
