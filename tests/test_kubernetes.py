@@ -132,13 +132,12 @@ def test_project_without_kubernetes_has_no_folder(render: Render) -> None:
     assert not (render() / "deploy").exists()
 
 
-@pytest.mark.parametrize("version", [next(iter(releases(TEMPLATE))), "HEAD"])
 def test_kubernetes_is_switched_on_and_off(
-    version: str,
     history: History,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    """Update a project to `deploy=kubernetes` and back: each time it equals a fresh one."""
+    """Update the oldest project to `deploy=kubernetes` and back: it equals a fresh one."""
+    version = next(iter(releases(TEMPLATE)))
     plain = Combination("postgresql", "service")
     with_manifests = Combination("postgresql", "service", deploy="kubernetes")
     project = start(history.render(version, plain), tmp_path / "my-app")
@@ -489,8 +488,7 @@ def test_earlier_version_starts_after_a_rollback(
     run(migrate, app, **given)
     later = app / "migrations" / "versions" / "0002_add_a_note.py"
     later.write_text(NEXT, encoding="utf-8")
-    run(migrate, app, **given)
-    assert "0002" in run("alembic current", app, **given)
+    assert "Running upgrade 0001 -> 0002" in run(migrate, app, **given)
 
     later.unlink()
     printed = run(migrate, app, **given)
