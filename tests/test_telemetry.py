@@ -628,8 +628,10 @@ def test_telemetry_changes_only_listed_files(combination: Combination, render: R
     assert observed.keys() - plain.keys() == set(NEW.split())
     assert plain.keys() <= observed.keys()
     changed = {name for name, content in plain.items() if observed[name] != content}
-    settings = {name for name in plain if name.endswith("/kustomization.yaml")}
-    assert changed == set(CHANGED.split()) | settings
+    kubernetes = {
+        name for name in plain if name.endswith(("/kustomization.yaml", "/kubernetes.md"))
+    }
+    assert changed == set(CHANGED.split()) | kubernetes
 
 
 def test_telemetry_is_switched_on_and_off(
