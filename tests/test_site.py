@@ -19,14 +19,15 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Request, Response, expect
+from playwright.sync_api import Page as OpenPage
 
 from tools import browser as browsers
 from tools.site import guide
-from tools.site.gallery import address
+from tools.site.gallery import Gallery, address
 from tools.site.projects import COMBINED, choices, read, rendered_answers
 from tools.site.publish import publish
-from tools.site.sources import find_tests
+from tools.site.sources import PICTURES, Page, SourceError, Sources, find_tests
 from tools.template import DATABASES, SESSION_STYLES, TEMPLATE, run
 
 from .conftest import Render
@@ -146,7 +147,7 @@ def browser() -> Iterator[Browser]:
 @contextlib.contextmanager
 def opened(
     browser: Browser, origin: str, width: int, scheme: str = "light", *, scripts: bool = True
-) -> Iterator[Page]:
+) -> Iterator[OpenPage]:
     """Open an empty page; fail if it reports a problem or requests another host."""
     problems: list[str] = []
     context = browser.new_context(
@@ -269,6 +270,28 @@ def test_site_has_all_texts(documents: dict[str, Document], render: Render) -> N
     ):
         assert f"[{section}]" in documents["changes.html"].text
     assert all(version in documents["versions.html"].text for version in VERSIONS)
+
+
+def test_each_picture_is_of_a_drawing(site: Path) -> None:
+    drawings = {path.name for path in site.glob("_images/drawing-*")}
+
+    assert drawings == {path.name for path in PICTURES.glob("drawing-*")}, "run `make pictures`"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[a](lists.md)", "broken link 'lists.md' in docs/a.md: use the path of an existing file"),
+        ("```mermaid\na --> b\n```", "no picture of a drawing in docs/a.md: run `make pictures`"),
+    ],
+    ids=["link", "drawing"],
+)
+def test_mistake_in_a_page_is_named(text: str, message: str, rendered: Path) -> None:
+    gallery = Gallery([], [], [], [], str)
+    page = Page("a", "docs/a.md")
+
+    with pytest.raises(SourceError, match=f"^{re.escape(message)}$"):
+        Sources(rendered, "", [], gallery).relink(text, page)
 
 
 # The gallery

@@ -17,7 +17,7 @@ from sphinx.cmd.build import build_main
 from .gallery import Gallery
 from .guide import NoPageError
 from .projects import compare_projects, compare_steps, read_steps, render_projects, write
-from .sources import BrokenLinkError, Sources
+from .sources import SourceError, Sources
 
 
 def build(output: Path, version: str, releases: list[str], shop: Path | None) -> None:
@@ -72,7 +72,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         build(given.output.resolve(), given.version, given.releases.split(), given.shop)
-    except (BrokenLinkError, NoPageError) as error:
+    except (SourceError, NoPageError) as error:
         sys.exit(str(error))
 
 

@@ -52,12 +52,8 @@ DRAWING = re.compile(r"^```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
 TEST = re.compile(r"^ *(?:async )?def (test_\w+)\(", re.MULTILINE)
 
 
-class BrokenLinkError(Exception):
-    """A page has a link to a file that doesn't exist."""
-
-    def __str__(self) -> str:
-        page, link = self.args
-        return f"broken link {link!r} in {page}: use the path of an existing file"
+class SourceError(Exception):
+    """A page can't be made from its file."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +262,14 @@ class Sources:
         return DRAWING.sub(lambda match: self.picture(drawing_path(match[0]), page), text)
 
     def picture(self, path: Path, page: Page) -> str:
-        """Add the picture of a drawing to the site; return it as Markdown."""
+        """Add the picture of a drawing to the site; return it as Markdown.
+
+        Raises:
+            SourceError: there is no picture of the drawing.
+        """
+        if not path.is_file():
+            message = f"no picture of a drawing in {page.path}: run `make pictures`"
+            raise SourceError(message)
         return full_size(f"![The drawing]({self.add_picture(path, page)})", path.name, page)
 
     def add_picture(self, path: Path, page: Page) -> str:
@@ -279,7 +282,7 @@ class Sources:
         """Return the address on the site, or in the repository, of a link in a page's source.
 
         Raises:
-            BrokenLinkError: the link leads to no file.
+            SourceError: the link leads to no file.
         """
         if link.startswith(SITE):
             return relative(link.removeprefix(SITE), page.name)
@@ -301,7 +304,8 @@ class Sources:
         if Path(path).suffix in {".svg", ".png"}:
             return self.add_picture(TEMPLATE / path, page)
         if not (TEMPLATE / path).exists():
-            raise BrokenLinkError(page.path, link)
+            message = f"broken link {link!r} in {page.path}: use the path of an existing file"
+            raise SourceError(message)
         return self.in_repository(path, f"#{anchor}" if anchor else "")
 
     def link(self, targets: list[Page], anchor: str, page: Page) -> str:
