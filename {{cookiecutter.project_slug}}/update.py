@@ -320,7 +320,7 @@ def report_unguarded() -> str:
     """Return the next steps after authentication was switched on, in Markdown."""
     text = (
         "Each request needs a token now. Set `AUTH_ISSUER` and `AUTH_AUDIENCE`: without them, the "
-        "service doesn't start.\n"
+        "service doesn't start. For development, copy the new lines of `.env.example` to `.env`.\n"
     )
     names = []
     for path in sorted(PROJECT.glob("src/**/*.py")):
