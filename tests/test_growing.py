@@ -1,12 +1,10 @@
 """The page "Growing the service" of a project: each of its blocks is applied or run.
 
-A block of Python goes into the file that the line above it names. In a class or at the top of a
-file, a name that is there already is replaced, and any other is added.
+`tools.pages` applies a block of Python to the file that the line above it names.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
@@ -14,15 +12,13 @@ import socket
 import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
 from typing import Any
 
 import httpx
 import pytest
-from markdown_it import MarkdownIt
 
+from tools.pages import Block, apply, read_blocks
 from tools.template import run
 
 from .helpers.projects import Combination
@@ -284,107 +280,3 @@ def check_slow_calls(client: httpx.Client) -> None:
     assert 2 <= time.monotonic() - start < 20
     assert {response.status_code for response in responses} == {503}
     assert {response.headers["Retry-After"] for response in responses} == {"5"}
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of the page."""
-
-    language: str
-    #: The last line above it that isn't blank.
-    above: str
-    text: str
-
-
-def read_blocks(page: str) -> list[Block]:
-    """Find the blocks of a page, in order."""
-    lines = page.splitlines()
-    return [
-        Block(token.info, next(filter(None, reversed(lines[: token.map[0]])), ""), token.content)
-        for token in MarkdownIt("commonmark").parse(page)
-        if token.type in {"fence", "code_block"} and token.map
-    ]
-
-
-def apply(path: Path, block: str) -> None:
-    """Put a block of Python into a file, as the page tells its reader to."""
-    tree = ast.parse(block)
-    if not path.exists():
-        assert not [node for node in ast.walk(tree) if is_rest(node)], (path, block)
-        path.write_text(block, encoding="utf-8")
-        return
-    code = path.read_text(encoding="utf-8")
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            code = insert(code, source(block, node), ast.Import | ast.ImportFrom)
-        elif isinstance(node, ast.ClassDef) and any(map(is_rest, node.body)):
-            start, _ = span(node)
-            header = "\n".join(block.splitlines()[start : node.lineno])
-            assert f"\n{header}\n" in code, (path, header)
-            for member in node.body:
-                if not is_rest(member):
-                    code = put(code, source(block, member), name_of(member), node.name)
-        else:
-            code = put(code, source(block, node), name_of(node))
-    path.write_text(code, encoding="utf-8")
-
-
-def put(code: str, written: str, name: str, parent: str | None = None) -> str:
-    """Replace the statement that defines a name, in a class or at the top, or add it."""
-    tree = ast.parse(code)
-    scope = names(tree)[parent] if parent else tree
-    assert isinstance(scope, ast.Module | ast.ClassDef)
-    if name in names(scope):
-        start, end = span(names(scope)[name])
-    elif isinstance(scope, ast.ClassDef):
-        start = end = span(scope)[1]
-        written = f"\n{written}"
-    else:
-        # A model goes to the end, and a constant in front of the classes that use it.
-        is_class = isinstance(ast.parse(written).body[0], ast.ClassDef)
-        return f"{code}\n\n{written}\n" if is_class else insert(code, written, ast.ClassDef)
-    lines = code.splitlines()
-    lines[start:end] = written.splitlines()
-    return "\n".join([*lines, ""])
-
-
-def insert(code: str, written: str, kind: type[ast.stmt] | UnionType) -> str:
-    """Insert a statement in front of the first one of a kind."""
-    first = min(span(node)[0] for node in ast.parse(code).body if isinstance(node, kind))
-    lines = code.splitlines()
-    return "\n".join([*lines[:first], *written.splitlines(), *lines[first:], ""])
-
-
-def names(scope: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
-    return {name_of(node): node for node in scope.body if name_of(node)}
-
-
-def name_of(node: ast.stmt) -> str:
-    """Return the name that a statement defines, or nothing."""
-    match node:
-        case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            return node.name
-        case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
-            return name
-    return ""
-
-
-def is_rest(node: ast.AST) -> bool:
-    """Tell whether a statement is `...`, which stands for the code that is there."""
-    return isinstance(node, ast.Expr) and getattr(node.value, "value", None) is Ellipsis
-
-
-def span(node: ast.stmt) -> tuple[int, int]:
-    """Return the index of a statement's first line, decorators included, and of the next one."""
-    decorators = getattr(node, "decorator_list", [])
-    assert node.end_lineno
-    return min([node.lineno, *(each.lineno for each in decorators)]) - 1, node.end_lineno
-
-
-def source(code: str, node: ast.stmt) -> str:
-    """Return the lines of a statement, and of the comments above it."""
-    lines = code.splitlines()
-    start, end = span(node)
-    while start and lines[start - 1].lstrip().startswith("#"):
-        start -= 1
-    return "\n".join(lines[start:end])
