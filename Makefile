@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Options for `make site`.
 SITE ?=
 
-.PHONY: app test lint format lock examples pictures site sites release bench bench-serving bench-quick clean
+.PHONY: app test lint format lock examples pictures shop site sites release bench bench-serving bench-quick clean
 
 # Render a project without hooks, install it and serve it.
 app: $(READY)
@@ -53,6 +53,10 @@ examples: $(READY)
 pictures: $(READY)
 	$(BIN)/python -m tools.pictures
 	$(BIN)/python -m tools.site.drawings
+
+# Follow the pages of the worked example into a new git repository: make shop FOLDER=/tmp/shop
+shop: $(READY)
+	$(BIN)/python -m tools.shop $(FOLDER)
 
 # Build the site from the work tree; writes build/site.
 site: $(READY)
