@@ -62,7 +62,7 @@ shop: $(READY)
 site: $(READY)
 	$(BIN)/python -m tools.site build/site $(SITE)
 
-# Build the sites of the last commit and of all releases; writes build/sites.
+# Build the sites of the work tree and of all releases; writes build/sites.
 sites: $(READY)
 	$(BIN)/python -m tools.site.publish build/sites
 

@@ -1,4 +1,4 @@
-"""Build the site of the newest commit, and in a folder below it the site of each release.
+"""Build the site of the work tree, and in a folder below it the site of each release.
 
 `python -m tools.site.publish FOLDER` needs all tags, as in a complete clone. A release's own
 Makefile builds its site, with the versions of its tools.
