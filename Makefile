@@ -60,7 +60,10 @@ shop: $(READY)
 
 # Build the site from the work tree; writes build/site.
 site: $(READY)
-	$(BIN)/python -m tools.site build/site $(SITE)
+	rm -rf build/shop
+	mkdir -p build
+	$(BIN)/python -m tools.shop build/shop
+	$(BIN)/python -m tools.site build/site --shop build/shop $(SITE)
 
 # Build the sites of the work tree and of all releases; writes build/sites.
 sites: $(READY)

@@ -350,6 +350,15 @@ def shown(page: Path) -> str:
     return document.text
 
 
+def test_files_of_shop_have_pages(documents: dict[str, Document]) -> None:
+    pages = [path.read_text(encoding="utf-8") for path in TEMPLATE.glob("docs/shop/*.md")]
+    # The line above a block of code names its file.
+    paths = {path for page in pages for path in re.findall(r"^`(\S+\.py)`$", page, re.MULTILINE)}
+
+    assert len(paths) > 10
+    assert {f"{guide.find_page(path)}.html" for path in paths} <= set(documents)
+
+
 def test_comparison_shows_each_change(documents: dict[str, Document], site: Path) -> None:
     name = "gallery/differences/shop-02-changes.html"
     html = (site / name).read_text(encoding="utf-8")
