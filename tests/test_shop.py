@@ -84,8 +84,11 @@ class Customer(Walk):
         """Start the service, unless it is running."""
         if not self.port:
             self.port = free_port()
+            settings = (self.project / ".env").read_text(encoding="utf-8")
+            # The reader's service restarts after each change, as the first page says.
+            assert "\nAPP_DEBUG=true\n" in settings
             # The local test issuer needs APP_DEBUG=true. Before, there is no need to watch files.
-            has_issuer = "AUTH_ISSUER" in (self.project / ".env").read_text(encoding="utf-8")
+            has_issuer = "AUTH_ISSUER" in settings
             variables = self.variables | {"APP_DEBUG": str(has_issuer).lower()}
             self.stack.enter_context(serving("make run", self.project, self.port, variables))
 
