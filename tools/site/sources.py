@@ -27,7 +27,7 @@ SITE = "https://org.github.io/pynest-async/"
 PICTURES = TEMPLATE / "docs" / "pictures"
 
 #: The first line of a page of a project.
-NOTE = "This page is from a project with all options. It differs in other projects:"
+NOTE = "This page is from a project with all options. It differs in these projects:"
 #: The first line of a page of the worked example.
 STEP = "The project at the end of this page:"
 
