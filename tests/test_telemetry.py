@@ -291,6 +291,17 @@ def test_values_never_leave_the_process(
 
 @each_database
 @pytest.mark.matrix
+def test_statement_is_sent_without_literals(
+    collector: Collector, traced: Callable[..., list[Span]]
+) -> None:
+    _, select = traced("GET", "/literal", params={"name": f"{SECRET}'s"})
+
+    assert select.attributes["db.query.text"].endswith("WHERE examples.name = ?")
+    assert SECRET.encode() not in collector.received
+
+
+@each_database
+@pytest.mark.matrix
 def test_spans_have_few_names(
     service: Service, collector: Collector, traced: Callable[..., list[Span]]
 ) -> None:

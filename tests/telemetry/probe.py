@@ -10,6 +10,7 @@ from documented import pay, tracer
 from fastapi import BackgroundTasks, WebSocket
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from sqlalchemy import literal, select
 from src.app_module import http_server as app
 from src.config import config
 from src.examples.examples_entity import Example
@@ -86,6 +87,13 @@ async def fail(name: str) -> None:
 async def fill(size: str) -> None:
     """Fail with an unexpected error that quotes the input."""
     Cup.model_validate({"size": size})
+
+
+@app.get("/literal")
+async def find(name: str) -> None:
+    """Read by a value in the text of the statement."""
+    where = Example.name == literal(name, literal_execute=True)
+    await config.reader.execute(select(Example.id).where(where))
 
 
 @app.websocket("/echo")

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from src.core import telemetry
 from src.core.exporters import ScrubbingExporter
-from src.core.telemetry import is_exported, is_health_check, stopping
+from src.core.telemetry import LITERAL, is_exported, is_health_check, stopping
 
 BASE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -54,6 +54,24 @@ def test_variables_choose_the_signals(
 )
 def test_health_checks_are_known(path: str, root_path: str, *, expected: bool) -> None:
     assert is_health_check({"path": path, "root_path": root_path}) is expected
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "SELECT a FROM t1 WHERE b = 'it''s' AND c = 1.5e3",
+            "SELECT a FROM t1 WHERE b = ? AND c = ?",
+        ),
+        (
+            "INSERT INTO t (a, b) VALUES ($1::INTEGER, %s)",
+            "INSERT INTO t (a, b) VALUES ($1::INTEGER, %s)",
+        ),
+        ("-- don't\nSELECT 'a' /* it's */", "?\nSELECT ? ?"),
+    ],
+)
+def test_literals_are_found(statement: str, expected: str) -> None:
+    assert LITERAL.sub("?", statement) == expected
 
 
 def test_shutdown_waits_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
