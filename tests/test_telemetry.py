@@ -302,6 +302,18 @@ def test_statement_is_sent_without_literals(
 
 @each_database
 @pytest.mark.matrix
+def test_log_quotes_no_tracing_headers(service: Service) -> None:
+    """OpenTelemetry's API warns about each mistake, and quotes it."""
+    secret, request_id = uuid4().hex, uuid4().hex
+    bad = {"baggage": f"{secret},={secret}", "traceparent": PARENT, "tracestate": secret}
+    service.client.get("/examples", headers=bad | {"X-Request-ID": request_id})
+
+    service.wait_for("Request", request_id)
+    assert secret not in service.output.read_text(encoding="utf-8")
+
+
+@each_database
+@pytest.mark.matrix
 def test_spans_have_few_names(
     service: Service, collector: Collector, traced: Callable[..., list[Span]]
 ) -> None:

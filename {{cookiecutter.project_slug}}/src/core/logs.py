@@ -70,6 +70,11 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     # httpx logs whole URLs, including API keys in the query.
     for name in ("alembic", "alembic.runtime.plugins", "httpx", "pynest"):
         logging.getLogger(name).setLevel(logging.WARNING)
+{% if cookiecutter.telemetry == "opentelemetry" %}
+    # OpenTelemetry's API quotes the headers of clients, such as baggage, once for each mistake.
+    for name in ("opentelemetry.baggage", "opentelemetry.trace"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+{% endif %}
     # PyNest's decorator logs every call, and also failures, which src.core.errors already logs.
     logging.getLogger("nest.core.decorators.database").setLevel(logging.CRITICAL)
 
