@@ -314,6 +314,19 @@ def test_log_quotes_no_tracing_headers(service: Service) -> None:
 
 @each_database
 @pytest.mark.matrix
+def test_broken_response_marks_the_span(service: Service, collector: Collector) -> None:
+    trace_id = uuid4().hex
+    parent = {"traceparent": f"00-{trace_id}-{'1' * 16}-01"}
+    with pytest.raises(httpx.RemoteProtocolError):
+        service.client.get("/broken", headers=parent)
+
+    [span] = wait_for(service, lambda: collector.trace(trace_id))
+    assert (span.attributes["http.response.status_code"], span.is_error) == (200, True)
+    assert [each["exception.message"] for each in span.exceptions] == ["broken"]
+
+
+@each_database
+@pytest.mark.matrix
 def test_spans_have_few_names(
     service: Service, collector: Collector, traced: Callable[..., list[Span]]
 ) -> None:

@@ -96,6 +96,17 @@ async def find(name: str) -> None:
     await config.reader.execute(select(Example.id).where(where))
 
 
+@app.get("/broken")
+async def break_off() -> StreamingResponse:
+    """Fail after the first part of the response."""
+
+    async def parts() -> AsyncIterator[str]:
+        yield "first"
+        raise RuntimeError("broken")
+
+    return StreamingResponse(parts())
+
+
 @app.websocket("/echo")
 async def echo(socket: WebSocket) -> None:
     await socket.accept()

@@ -136,6 +136,8 @@ async def respond_to(request: Request, error: Exception) -> Response:
     # The span of a background task's request has ended.
     if (span := trace.get_current_span()).is_recording():
         span.record_exception(error)
+        # The status of a response that has started is no error.
+        span.set_status(trace.StatusCode.ERROR)
 {% endif %}
     if handler := handlers.get(500) or handlers.get(Exception):
         return await _call(handler, request, error)
