@@ -1,5 +1,6 @@
 """The parts of telemetry that need no service: variables, paths and recorded exceptions."""
 
+import logging
 import threading
 import time
 from contextlib import suppress
@@ -10,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from src.core import telemetry
 from src.core.exporters import ScrubbingExporter
+from src.core.logs import configure_logging
 from src.core.telemetry import LITERAL, is_exported, is_health_check, stopping
 
 BASE = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -116,3 +118,10 @@ def test_exceptions_are_sent_without_values(monkeypatch: pytest.MonkeyPatch) -> 
     assert exported.attributes == {"kept": 1}
     assert (exported.context, exported.resource) == (span.get_span_context(), provider.resource)
     assert exported.instrumentation_scope.name == "test"  # type: ignore[union-attr]
+
+
+def test_log_has_no_collector_address() -> None:
+    """The query of the address may have a key."""
+    configure_logging("DEBUG", "json")
+
+    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)

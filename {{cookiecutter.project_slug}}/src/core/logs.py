@@ -72,7 +72,8 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 {% if cookiecutter.telemetry == "opentelemetry" %}
     # OpenTelemetry's API quotes the headers of clients, such as baggage, once for each mistake.
-    for name in ("opentelemetry.baggage", "opentelemetry.trace"):
+    # urllib3 quotes the collector's address, whose query may have an API key.
+    for name in ("opentelemetry.baggage", "opentelemetry.trace", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
 {% endif %}
     # PyNest's decorator logs every call, and also failures, which src.core.errors already logs.
