@@ -496,7 +496,7 @@ def test_workers_are_separate_instances(observed: Path, given: dict[str, str]) -
             return len(sent & traced) == 2
 
         service.wait_until(both)
-        # Even what is measured at the end arrives.
+        # The measurements of the last moment arrive too.
         count = len(collector.spans)
         last = httpx.get(f"{service.url}/examples", headers={"traceparent": PARENT})
         assert last.status_code == 200
