@@ -18,10 +18,11 @@ SITE ?=
 
 .PHONY: app test lint format lock examples pictures shop site sites release bench bench-serving bench-quick clean
 
-# Render a project without hooks, install it and serve it.
+# Render a project without hooks, which would remove empty folders; install it and serve it.
 app: $(READY)
 	$(BIN)/cookiecutter --default-config --no-input --overwrite-if-exists --accept-hooks no \
 		--output-dir $(dir $(APP)) . database=$(DATABASE) session_style=$(SESSION_STYLE)
+	find $(APP)/deploy $(APP)/observability -depth -type d -empty -delete
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(APP)/.venv
 	$(BIN)/uv pip install --quiet --no-deps --python $(APP)/.venv --requirement $(APP)/requirements.txt
 	@settings=$$($(BIN)/python -m tools.servers $(DATABASE)) && \
