@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -68,15 +69,26 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def render(cookies_session: Cookies, template: Path) -> Render:
-    """Return a function that renders a project. Omitted answers have their defaults."""
+def render(
+    cookies_session: Cookies, template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Render:
+    """Return a function that renders a project. Omitted answers have their defaults.
 
-    def render(**answers: str) -> Path:
+    Each call returns its own copy. The same answers are rendered once.
+    """
+
+    @cache
+    def render_once(**answers: str) -> Path:
         result = cookies_session.bake(template=str(template), extra_context=as_given(answers))
         if result.exception:
             raise result.exception
         assert isinstance(result.project_path, Path)
         return result.project_path
+
+    def render(**answers: str) -> Path:
+        project = render_once(**answers)
+        folder = tmp_path_factory.mktemp("rendered") / project.name
+        return Path(shutil.copytree(project, folder, symlinks=True))
 
     return render
 
