@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,31 @@ def number(version: str) -> tuple[int, ...]:
     return tuple(map(int, semantic.groups())) if semantic else ()
 
 
-def broken_options(template: Path, commit: str) -> Iterator[str]:
-    """Yield the options and choices of a release that the current template doesn't accept."""
-    then: dict[str, Any] = json.loads(git(template, "show", f"{commit}:cookiecutter.json"))
-    file = template / "cookiecutter.json"
-    now: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+def find_acceptance(template: Path) -> Callable[[str, str], bool]:
+    """Return a function that says whether a template accepts an answer to an option."""
+    options = str(template / "cookiecutter.json")
+
+    @cache
+    def accepts(name: str, answer: str) -> bool:
+        try:
+            context = generate_context(context_file=options, extra_context={name: answer})
+            return bool(prompt_for_config(context, no_input=True)[name] == answer)
+        except (ValueError, CookiecutterException):
+            return False
+
+    return accepts
+
+
+def broken_options(
+    then: dict[str, Any], now: dict[str, Any], accepts: Callable[[str, str], bool]
+) -> Iterator[str]:
+    """Yield the options and choices that the current template doesn't accept.
+
+    Args:
+        then: the options of a release.
+        now: the options of the current template.
+        accepts: says whether the current template accepts an answer to an option.
+    """
     for name, value in then.items():
         if name.startswith("_"):
             continue
@@ -54,12 +75,7 @@ def broken_options(template: Path, commit: str) -> Iterator[str]:
             yield f"option {name} was removed or has another type"
             continue
         for answer in value if isinstance(value, list) else ["my-app"]:
-            try:
-                context = generate_context(context_file=str(file), extra_context={name: answer})
-                taken = prompt_for_config(context, no_input=True)[name]
-            except (ValueError, CookiecutterException):
-                taken = None
-            if taken != answer:
+            if not accepts(name, answer):
                 yield f"option {name} no longer accepts {answer!r}"
 
 
@@ -68,6 +84,8 @@ def problems(template: Path) -> Iterator[str]:
     released = releases(template)
     versions = list(released)
     said = changes(template)
+    now = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
+    accepts = find_acceptance(template)
     if [name for name in said if name != "Unreleased"] != versions[::-1]:
         yield "CHANGELOG.md and releases.json must have the same versions, in opposite order"
     for earlier, later in zip(["", *versions], versions, strict=False):
@@ -86,7 +104,9 @@ def problems(template: Path) -> Iterator[str]:
         except AssertionError:
             yield f"{version} is not in the history: in a shallow clone, run git fetch --unshallow"
         else:
-            yield from (f"{version}: {problem}" for problem in broken_options(template, commit))
+            then = json.loads(git(template, "show", f"{commit}:cookiecutter.json"))
+            found = broken_options(then, now, accepts)
+            yield from (f"{version}: {problem}" for problem in found)
 
 
 def release(template: Path, version: str) -> None:
