@@ -313,7 +313,7 @@ def test_migration_is_generated_and_applied(
 
 @one_style
 def test_workers_starting_together_create_tables_once(installed: Path, database: Database) -> None:
-    workers = 4
+    workers = 3
     started = "Application startup complete."
 
     with serving_in_production(

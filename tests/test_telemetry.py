@@ -32,6 +32,7 @@ from .helpers.docs import find_section
 from .helpers.projects import EXTENDED, Combination
 from .helpers.repositories import commit
 from .helpers.serving import Service, legs, serving_in_production
+from .helpers.traffic import send_at_once
 from .test_budgets import find_code_lines
 from .test_update_matrix import History, history, live_in, update  # noqa: F401  # a fixture
 from .test_update_tool import contents, outside_skip, read_skip, start
@@ -489,8 +490,8 @@ def test_workers_are_separate_instances(observed: Path, given: dict[str, str]) -
     with collecting() as collector, sending(observed, collector, given, "--workers=2") as service:
 
         def both() -> bool:
-            # A new connection may reach the other worker.
-            httpx.get(f"{service.url}/examples")
+            # Many connections at once reach both workers.
+            send_at_once([service.url], clients=20, rounds=1)
             sent = {each.resource["service.instance.id"] for each in collector.points}
             traced = {each.resource["service.instance.id"] for each in collector.spans}
             return len(sent & traced) == 2
