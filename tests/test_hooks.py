@@ -53,44 +53,43 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("given", "messages"),
     [
         *[
-            ({"project_slug": slug}, f"invalid project_slug {slug!a}: {CHARACTERS}")
-            for slug in ("", "My App", "../escape", "a/b", "..", MANY_BYTES)
+            ({"project_slug": slug}, [f"invalid project_slug {slug!a}: {CHARACTERS}"])
+            for slug in ("", "../escape", MANY_BYTES)
         ],
-        ({"project_slug": "a" * 300}, f"invalid project_slug '{'a' * 20}...': {LENGTH}"),
-        ({"project_slug": "six"}, f"invalid project_slug 'six': {NAME}, such as 'my-six'"),
-        ({"author_email": "me"}, f"invalid author_email 'me': {ADDRESS}"),
-        ({"deploy": "kubernetes"}, f"invalid deploy 'kubernetes' with database 'sqlite': {PODS}"),
-        ({"project_name": "a\nb"}, rf"invalid project_name 'a\nb': {LINE}"),
+        ({"project_slug": "a" * 300}, [f"invalid project_slug '{'a' * 20}...': {LENGTH}"]),
+        ({"project_slug": "six"}, [f"invalid project_slug 'six': {NAME}, such as 'my-six'"]),
+        (
+            {"project_name": "a\nb", "author_email": "me", "deploy": "kubernetes"},
+            [
+                rf"invalid project_name 'a\nb': {LINE}",
+                f"invalid author_email 'me': {ADDRESS}",
+                f"invalid deploy 'kubernetes' with database 'sqlite': {PODS}",
+            ],
+        ),
     ],
+    ids=["empty", "path", "bytes", "length", "taken", "several"],
 )
 def test_rejection_is_one_line_without_files(
-    tmp_path: Path, template: Path, tool: str, given: dict[str, str], message: str
+    tmp_path: Path, template: Path, tool: str, given: dict[str, str], messages: list[str]
 ) -> None:
+    """Give one answer of each kind. `tests/test_text.py` runs the hook with many more."""
     folder = tmp_path / "work"
 
     result = generate(tool, str(template), folder, **given)
 
     assert result.returncode == 1
-    ours, *others = result.stderr.splitlines()
-    assert ours == message
+    lines = result.stderr.splitlines()
+    ours, others = lines[: len(messages)], lines[len(messages) :]
+    assert ours == messages
     # After a failed hook, cookiecutter prints a traceback on stdout and cruft one on stderr. A
     # hook can't prevent that, but its own message comes first.
     assert result.stdout.startswith("ERROR: " if tool == "cookiecutter" else "")
     assert (others == []) is (tool == "cookiecutter")
     assert list(folder.iterdir()) == []
     assert not list(tmp_path.glob("escape*"))
-
-
-def test_each_invalid_answer_gets_one_line(tmp_path: Path, template: Path) -> None:
-    given = {"project_slug": "My App", "project_name": " ", "author_email": "me"}
-
-    result = generate("cookiecutter", str(template), tmp_path / "work", **given)
-
-    options = re.findall(r"^invalid (\w+) '.*': use .*$", result.stderr, re.MULTILINE)
-    assert options == ["project_name", "project_slug", "author_email"]
 
 
 def test_rejection_keeps_an_existing_project(tmp_path: Path, template: Path) -> None:
