@@ -14,7 +14,7 @@ from .repositories import commit
 
 FOLDER = "{{cookiecutter.project_slug}}"
 
-#: The options of the small template. Its `update.py` is the real one.
+#: The options of the small template. `update.py` is only in its projects: it is slow to render.
 OPTIONS = {
     "project_slug": "app",
     "color": ["red", "blue"],
@@ -40,7 +40,6 @@ def make_template(folder: Path) -> Path:
     """Create the first version of the small template."""
     write(folder, {"cookiecutter.json": json.dumps(OPTIONS)})
     write(folder / FOLDER, FILES)
-    shutil.copy(SOURCE / "update.py", folder / FOLDER)
     git(folder, "init", "--quiet", "--initial-branch=main")
     commit(folder, "First")
     return folder
