@@ -57,13 +57,13 @@ def change(template: Path, text: str, *notes: str) -> str:
     return commit(template, text)
 
 
-@pytest.fixture
-def template(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create three untagged releases of the small template, and one more commit.
 
     The branch `stable` ends at the second release.
     """
-    template = make_template(tmp_path / "template")
+    template = make_template(tmp_path_factory.mktemp("history") / "template")
     identify(template)
     write(
         template,
@@ -77,6 +77,12 @@ def template(tmp_path: Path) -> Path:
         if version == "0.2.0":
             git(template, "branch", "stable", "HEAD~1")
     return template
+
+
+@pytest.fixture
+def template(history: Path, tmp_path: Path) -> Path:
+    """Copy the repository of the small template, so that a test can change it."""
+    return Path(shutil.copytree(history, tmp_path / "template"))
 
 
 def released(template: Path, version: str) -> str:
