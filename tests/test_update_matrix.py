@@ -59,43 +59,27 @@ VERSIONS = [*releases(TEMPLATE), "HEAD"]
 OLDEST, NEWEST = VERSIONS[0], VERSIONS[-2]
 
 
-def choose_legs(versions: list[str], thorough: str) -> list[tuple[str, Combination]]:
-    """Select the projects to update: one combination of each version, in turn.
-
-    Args:
-        versions: the released versions, oldest first, and `HEAD`, the current template.
-        thorough: the version with all combinations.
-    """
-    others = [each for each in versions if each != thorough]
-    return [*zip(others, cycle(COMBINATIONS), strict=False), *product([thorough], COMBINATIONS)]
+#: One combination of each version. The combinations take turns.
+TURNS = [*zip(VERSIONS, cycle(COMBINATIONS), strict=False)]
 
 
-def parametrize_legs(versions: list[str], thorough: str) -> pytest.MarkDecorator:
-    """Run a test on the chosen projects. The legs of one combination run in one process."""
+def on_projects(*projects: tuple[str, Combination]) -> pytest.MarkDecorator:
+    """Run a test on projects of these versions. A combination's tests run in one process."""
     return pytest.mark.parametrize(
         ("version", "combination"),
         [
             pytest.param(
                 version, each, id=f"{each}-{version}", marks=pytest.mark.xdist_group(str(each))
             )
-            for version, each in choose_legs(versions, thorough)
+            for version, each in projects
         ],
         indirect=["combination"],
     )
 
 
-def test_each_further_release_adds_one_leg() -> None:
-    versions = [*(f"0.{number}.0" for number in range(1, 21)), "HEAD"]
-
-    for thorough in ("0.20.0", "HEAD"):
-        legs = choose_legs(versions, thorough)
-
-        assert len(legs) == 20 + 6
-        assert {name for name, _ in legs} == {*versions}
-        assert [each for name, each in legs if name == thorough] == COMBINATIONS
-        others = [each for name, each in legs if name != thorough]
-        # Combinations take turns, so any six consecutive versions cover all of them.
-        assert all(set(others[i : i + 6]) == set(COMBINATIONS) for i in range(15))
+def test_each_version_has_one_turn() -> None:
+    assert [version for version, _ in TURNS] == VERSIONS
+    assert {each for _, each in TURNS[-6:]} == {*COMBINATIONS}
 
 
 @dataclass(frozen=True)
@@ -180,18 +164,20 @@ def follow(
         assert contents(project) == theirs | mine
 
 
-@parametrize_legs(VERSIONS, NEWEST)
-def test_update_of_any_version_equals_fresh_project(
+@on_projects((OLDEST, COMBINATIONS[0]), *product([NEWEST], COMBINATIONS))
+def test_updated_release_equals_a_fresh_project(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
+    """Update to the current template, and from there to the next version."""
+
     def render(version: str) -> Path:
         return history.render(version, combination)
 
-    targets = ["next"] if version == "HEAD" else ["HEAD", "next"]
-    follow(start(render(version), tmp_path / "my-app"), render, version, history.show, *targets)
+    project = start(render(version), tmp_path / "my-app")
+    follow(project, render, version, history.show, "HEAD", "next")
 
 
-@parametrize_legs([OLDEST, "HEAD"], "HEAD")
+@on_projects((OLDEST, COMBINATIONS[0]), *product(["HEAD"], COMBINATIONS))
 def test_option_changes_and_changes_back(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
@@ -210,26 +196,29 @@ def test_option_changes_and_changes_back(
         assert contents(project) == theirs | mine
 
 
-@pytest.mark.parametrize("place", ["## Start", "## Logs"])
-def test_owner_can_keep_the_old_readme(history: History, tmp_path: Path, place: str) -> None:
+def test_owner_can_keep_the_old_readme(history: History, tmp_path: Path) -> None:
     """Follow the upgrade notes of the version that gives the README to the owner."""
     project = start(history.render("0.2.0", COMBINATIONS[0]), tmp_path / "my-app")
-    edit(project, ("README.md", f"{place}\n", f"## Ours\n\nChanged by the user.\n\n{place}\n"))
-    commit(project, "Edit")
-    before = (project / "README.md").read_bytes()
+    readme = project / "README.md"
     history.show("HEAD")
 
-    with contextlib.suppress(AssertionError):  # the second edit conflicts
-        run([sys.executable, "update.py"], project)
+    # Only the second edit conflicts.
+    for place, expected in {"## Start": [], "## Logs": ["README.md"]}.items():
+        git(project, "reset", "--quiet", "--hard")  # undoes the first update
+        edit(project, (readme.name, f"{place}\n", f"## Ours\n\nChanged by the user.\n\n{place}\n"))
+        commit(project, "Edit")
+        before = readme.read_bytes()
+        with contextlib.suppress(AssertionError):
+            run([sys.executable, "update.py"], project)
+        conflicts = git(project, "diff", "--name-only", "--diff-filter=U").split()
+        assert conflicts == expected
+        git(project, "checkout", "HEAD", "README.md")
+        assert readme.read_bytes() == before
 
-    conflicts = git(project, "diff", "--name-only", "--diff-filter=U").split()
-    assert conflicts == ([] if place == "## Start" else ["README.md"])
-    git(project, "checkout", "HEAD", "README.md")
-    assert (project / "README.md").read_bytes() == before
     commit(project, "Update")
     history.show("next")
     update(project)
-    assert (project / "README.md").read_bytes() == before
+    assert readme.read_bytes() == before
     assert b"Changed by the template." in (project / "docs/logging.md").read_bytes()
 
 
@@ -270,18 +259,19 @@ def live_in(project: Path, *, deployed: bool) -> None:
 
 
 @pytest.fixture
-def variables(combination: Combination, project: Path, settings: dict[str, str]) -> dict[str, str]:
-    """Install the current template's dependencies for another project."""
-    run("uv sync --quiet", project)
+def variables(
+    combination: Combination, installed: Path, settings: dict[str, str]
+) -> dict[str, str]:
+    """Return variables to run another project with the current template's dependencies."""
     return settings | {
         f"{combination.database.upper()}_DB_NAME": "configured",
-        ENVIRONMENT: str(project / ".venv"),
+        ENVIRONMENT: str(installed / ".venv"),
         "UV_OFFLINE": "1",
     }
 
 
 @pytest.mark.matrix
-@parametrize_legs(VERSIONS, NEWEST)
+@on_projects(*TURNS)
 def test_edited_project_of_any_version_updates(
     version: str,
     combination: Combination,
@@ -307,19 +297,18 @@ def test_edited_project_of_any_version_updates(
     assert re.search(r"\d+ passed", run(f"uv run pytest {tests}", project, **variables))
 
 
-@pytest.mark.parametrize("clone", [False, True], ids=["lived-in", "fresh-clone"])
-def test_plain_cruft_updates_a_released_project(
-    history: History, tmp_path: Path, *, clone: bool
-) -> None:
-    """Update with the `cruft` command, which merges with `git apply`."""
+def test_plain_cruft_updates_a_released_project(history: History, tmp_path: Path) -> None:
+    """Update with the `cruft` command, which merges with `git apply`.
+
+    The merge needs objects of the repository, and a fresh clone has the fewest.
+    """
     combination, version = COMBINATIONS[0], OLDEST
-    project = start(history.render(version, combination), tmp_path / "my-app")
-    edit(project, *EDITS)
-    live_in(project, deployed=False)
-    commit(project, "Live in it")
-    if clone:
-        git(tmp_path, "clone", "--quiet", project.as_uri(), str(tmp_path / "clone" / "my-app"))
-        project = tmp_path / "clone" / "my-app"
+    origin = start(history.render(version, combination), tmp_path / "my-app")
+    edit(origin, *EDITS)
+    live_in(origin, deployed=False)
+    commit(origin, "Live in it")
+    project = tmp_path / "clone" / "my-app"
+    git(tmp_path, "clone", "--quiet", origin.as_uri(), str(project))
     before = contents(project)
     mine = before.keys() - contents(history.render(version, combination)).keys()
     history.show("HEAD")
