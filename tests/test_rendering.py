@@ -25,6 +25,9 @@ from tools.template import (
 from .conftest import Render
 from .helpers.projects import COMBINATIONS, EXTENDED, Combination
 
+#: One process renders the combinations for all of these tests.
+pytestmark = pytest.mark.xdist_group("rendering")
+
 GUIDE = """
     app.py
     main.py

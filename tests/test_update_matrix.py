@@ -196,6 +196,7 @@ def test_option_changes_and_changes_back(
         assert contents(project) == theirs | mine
 
 
+@pytest.mark.xdist_group(str(COMBINATIONS[0]))
 def test_owner_can_keep_the_old_readme(history: History, tmp_path: Path) -> None:
     """Follow the upgrade notes of the version that gives the README to the owner."""
     project = start(history.render("0.2.0", COMBINATIONS[0]), tmp_path / "my-app")
@@ -297,6 +298,7 @@ def test_edited_project_of_any_version_updates(
     assert re.search(r"\d+ passed", run(f"uv run pytest {tests}", project, **variables))
 
 
+@pytest.mark.xdist_group(str(COMBINATIONS[0]))
 def test_plain_cruft_updates_a_released_project(history: History, tmp_path: Path) -> None:
     """Update with the `cruft` command, which merges with `git apply`.
 

@@ -27,6 +27,9 @@ from .helpers.projects import as_given
 from .helpers.repositories import commit, identify
 from .helpers.updates import FOLDER, make_project, make_template, write
 
+#: One process creates the template's next version for all of these tests.
+pytestmark = pytest.mark.xdist_group("update-tool")
+
 #: Git settings without a user name, and with options that could break the tool.
 GITCONFIG = """
 [user]
@@ -278,7 +281,7 @@ def test_update_ignores_a_closed_pipe(small_project: Path, settings: dict[str, s
     assert (small_project / ADDED_FOLDER).exists()
 
 
-@pytest.mark.parametrize("kind", ["plain", "crlf", "monorepo"])
+@pytest.mark.parametrize("kind", ["crlf", "monorepo"])
 def test_update_keeps_every_edit(kind: str, first: Path, tmp_path: Path, update: Update) -> None:
     top = tmp_path / "repository"
     place = "services/mein café (neu)/" if kind == "monorepo" else ""
@@ -649,7 +652,6 @@ def test_rejection_by_a_hook_is_one_line(project: Path, update: Update) -> None:
 
 
 @pytest.mark.matrix
-@pytest.mark.xdist_group("sqlite-controller")
 @pytest.mark.runs_commands("docs/updating.md", "Update", "Choose a version", "Change an option")
 def test_documented_commands_update_a_project(
     project: Path, fork: Path, commands: Commands

@@ -18,6 +18,9 @@ from tools.template import SOURCE, files, git
 
 from .helpers.repositories import command, commit, generate, home, identify
 
+#: One process creates the expected projects for all of these tests.
+pytestmark = pytest.mark.xdist_group("updates")
+
 ANSWERS = {"project_name": "Tea & Söhne 'Ltd' {", "author_name": "", "database": "postgresql"}
 PROJECT = "tea-sohne-ltd"
 
