@@ -49,6 +49,9 @@ relativePaths = false
 ui = always
 """
 
+#: The workflow that opens a pull request for an update.
+WORKFLOW = ".github/workflows/update.yml"
+
 Change = tuple[str, str, str]
 
 #: The next version's changes to the template: a file, the old text, the new text.
@@ -175,6 +178,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = make_project(template, folder / "app")
     changes = {"changed.txt": "one\ntwo\nChanged.\n", ADDED_FOLDER: "Added by the template.\n"}
     write(template / FOLDER, changes)
+    (template / FOLDER / "deleted/by/template.txt").unlink()
+    (template / FOLDER / "kept.txt").rename(template / FOLDER / "renamed.txt")
     commit(template, "Second")
     return project
 
@@ -457,7 +462,7 @@ def test_check_reports_whether_an_update_exists(
     before = contents(small_project)
     found = update(small_project, "--check", code=1).stdout
     assert re.fullmatch(
-        r"An update changes 2 files \(.*\)\. Apply it with `uv run update\.py`\.\n", found
+        r"An update changes 5 files \(.*\)\. Apply it with `uv run update\.py`\.\n", found
     )
     assert contents(small_project) == before
 
@@ -499,7 +504,7 @@ def uncommit(project: Path) -> None:
 
 
 def change(project: Path) -> None:
-    edit(project, ("kept.txt", "Unchanged", "Changed"))
+    edit(project, ("changed.txt", "one", "Changed"))
 
 
 def add(project: Path) -> None:
@@ -585,7 +590,7 @@ def withdraw_choice(project: Path) -> None:
     [
         (unlink_git, "fatal: not a git repository .*; run `git init` and commit the project first"),
         (uncommit, "nothing is committed yet; commit the project first"),
-        (change, "kept.txt is not committed; commit it, or"),
+        (change, "changed.txt is not committed; commit it, or"),
         (add, "notes.txt is not committed; commit it, or"),
         (
             ignore,
@@ -714,13 +719,18 @@ def test_documented_commands_start_each_workflow(
 
 
 @pytest.fixture
-def runner(project: Path, settings: dict[str, str], tmp_path: Path) -> Callable[..., list[str]]:
+def runner(
+    small_project: Path, settings: dict[str, str], tmp_path: Path
+) -> Callable[..., list[str]]:
     """Return a function that runs the workflow's two jobs and returns the `gh` commands.
 
     A folder replaces GitHub, and a script replaces `gh`. The second job starts from a fresh clone.
     It gets the first job's artifact, but not its tools.
     """
-    git(tmp_path, "clone", "--quiet", "--bare", str(project), str(tmp_path / "origin"))
+    source = (SOURCE / WORKFLOW).read_text(encoding="utf-8")
+    write(small_project, {WORKFLOW: source})
+    commit(small_project, "Add the workflow")
+    git(tmp_path, "clone", "--quiet", "--bare", str(small_project), str(tmp_path / "origin"))
     tools = tmp_path / "tools"
     for name in ("merge", "request", "artifact"):
         (tools / name).mkdir(parents=True)
@@ -732,8 +742,8 @@ def runner(project: Path, settings: dict[str, str], tmp_path: Path) -> Callable[
     for name, text in scripts.items():
         (tools / name).write_text(f"#!/bin/sh\n{text}")
         (tools / name).chmod(0o755)
-    git(project, "remote", "add", "origin", str(tmp_path / "origin"))
-    workflow = yaml.safe_load((project / ".github/workflows/update.yml").read_text("utf-8"))
+    git(small_project, "remote", "add", "origin", str(tmp_path / "origin"))
+    workflow = yaml.safe_load(source)
 
     def job(name: str, folder: Path, **variables: str) -> str:
         """Run the commands of a job; return its outputs."""
@@ -758,9 +768,9 @@ def runner(project: Path, settings: dict[str, str], tmp_path: Path) -> Callable[
         noted.write_text("")
         shutil.rmtree(tools / "artifact")
         (tools / "artifact").mkdir()
-        git(project, "push", "--quiet", "origin", "HEAD:main")
+        git(small_project, "push", "--quiet", "origin", "HEAD:main")
         assert workflow["jobs"]["request"]["if"] == "needs.merge.outputs.updated == 'true'"
-        if job("merge", project) == "updated=true\n":
+        if job("merge", small_project) == "updated=true\n":
             fresh = tools / "fresh"
             shutil.rmtree(fresh, ignore_errors=True)
             git(tmp_path, "clone", "--quiet", "--branch=main", str(tmp_path / "origin"), str(fresh))
@@ -773,40 +783,40 @@ def runner(project: Path, settings: dict[str, str], tmp_path: Path) -> Callable[
 
 @pytest.mark.parametrize("conflict", [False, True])
 def test_workflow_opens_a_pull_request(
-    project: Path, tmp_path: Path, runner: Callable[..., list[str]], *, conflict: bool
+    small_project: Path, tmp_path: Path, runner: Callable[..., list[str]], *, conflict: bool
 ) -> None:
     if conflict:
-        edit(project, ("docs/logging.md", "## Requests\n", "## Requests\n\nChanged by the user.\n"))
-        commit(project, "Edit")
+        edit(small_project, ("changed.txt", "three", "Changed by the user."))
+        commit(small_project, "Edit")
 
     [request] = runner()
 
     assert ("--draft" in request) is conflict
     assert ("with conflicts" in request) is conflict
     assert "--head template-update-7" in request
-    pushed = git(tmp_path / "origin", "show", "template-update-7:docs/logging.md")
+    pushed = git(tmp_path / "origin", "show", "template-update-7:changed.txt")
     assert ("\n<<<<<<< " in pushed) is conflict
-    assert "Changed by the template." in pushed
+    assert "Changed." in pushed
     report = (tmp_path / "tools/artifact/update/report.md").read_text(encoding="utf-8")
-    assert sections(report)["Deleted"] == {DELETED, RENAMED[0]}
+    assert sections(report)["Deleted"] == {"deleted/by/template.txt", "kept.txt"}
     assert report.startswith("Updated from the template (")
 
 
 def test_workflow_opens_no_second_request(
-    project: Path, tmp_path: Path, fork: Path, runner: Callable[..., list[str]]
+    small_project: Path, tmp_path: Path, runner: Callable[..., list[str]]
 ) -> None:
     assert runner(OPEN="main\ntemplate-update-6") == []
-    git(project, "reset", "--quiet", "--hard")
+    git(small_project, "reset", "--quiet", "--hard")
 
-    workflow = ".github/workflows/update.yml"
-    edit(fork / SOURCE.name, (workflow, "name:", "# Changed by the template.\nname:"))
+    fork = make_fork(template_of(small_project), tmp_path / "fork")
+    write(fork / FOLDER, {".github/workflows/new.yml": "name: New\n"})
     commit(fork, "Third")
-    follow(project, fork)
+    follow(small_project, fork)
     with pytest.raises(AssertionError, match="::error::GitHub's own token cannot push"):
         runner(MAY_CHANGE_WORKFLOWS="false")
-    git(project, "reset", "--quiet", "--hard")
+    git(small_project, "reset", "--quiet", "--hard")
 
-    follow(project, tmp_path / "none")
+    follow(small_project, tmp_path / "none")
     with pytest.raises(AssertionError, match="git cannot clone the template"):
         runner()
     assert "template-update" not in git(tmp_path / "origin", "branch")
