@@ -57,8 +57,6 @@ EDITS: list[Change] = [
 VERSIONS = [*releases(TEMPLATE), "HEAD"]
 #: The oldest and the newest release.
 OLDEST, NEWEST = VERSIONS[0], VERSIONS[-2]
-
-
 #: One combination of each version. The combinations take turns.
 TURNS = [*zip(VERSIONS, cycle(COMBINATIONS), strict=False)]
 

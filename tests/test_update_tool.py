@@ -1,7 +1,7 @@
 """`update.py` in a rendered project: merges, reports, versions, rejections and the workflow.
 
-The tests create the next versions of the template. The tool runs in this environment. In one test,
-uv creates the environment that `update.py` declares.
+The tests create the next versions of the template, or of a small one. The tool runs in this
+environment. In one test, uv creates the environment that `update.py` declares.
 """
 
 from __future__ import annotations
