@@ -92,7 +92,8 @@ def test_own_skips(case):
 def test_project(run_own_tests, tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]")
     (tmp_path / "test_own.py").write_text(OWN)
-    run_own_tests([sys.executable, "-m", "pytest"], tmp_path)
+    command = [sys.executable, "-m", "pytest"]
+    run_own_tests(command, tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 '''
 #: The tests in the table, and the expected verdicts.
 VERDICTS = {
@@ -132,11 +133,19 @@ def suite(tmp_path: Path) -> Path:
 
 
 def run_suite(suite: Path, options: str = "", required: str = "") -> tuple[int, list[str], str]:
-    """Return the exit code, the lines about promises, and the whole output."""
+    """Return the exit code, the lines about promises, and the whole output.
+
+    Each process loads only xdist, because the other plugins of the tests start slowly.
+    """
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", *shlex.split(options)],
+        [sys.executable, "-m", "pytest", "-p", "xdist", *shlex.split(options)],
         cwd=suite,
-        env=environment(PYTHONPATH=str(TEMPLATE), REQUIRE_DATABASES=required, MYSQL_PORT="1"),
+        env=environment(
+            PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
+            PYTHONPATH=str(TEMPLATE),
+            REQUIRE_DATABASES=required,
+            MYSQL_PORT="1",
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
