@@ -5,19 +5,19 @@ from __future__ import annotations
 import ast
 import io
 import re
-import shutil
-import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
-from tools.template import SESSION_STYLES, SOURCE, TEMPLATE, files, git, run
+from tools.template import SESSION_STYLES, SOURCE, TEMPLATE, files, git
 
 from .conftest import Render
 from .helpers.projects import COMBINATIONS, EXTENDED, Combination
@@ -35,6 +35,9 @@ FIELDS = "number:str:unique total:decimal note:text? sent_at:datetime? example_i
 #: Files with comments that begin with a number sign, besides YAML and TOML.
 WITH_COMMENTS = {".env.example", ".dockerignore", ".gitignore", "Dockerfile", "Makefile"}
 
+# One process reads all trees, because most of their files are the same.
+pytestmark = pytest.mark.xdist_group("prose")
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -51,7 +54,7 @@ class Tree:
     @cached_property
     def prose(self) -> list[tuple[Path, str]]:
         """The prose of each file. All other text is blank, so lines keep their numbers."""
-        kinds = {
+        kinds: dict[Callable[[str], str], set[str]] = {
             prose_of_python: {".py", ".pyi"},
             prose_of_markdown: {".md"},
             prose_of_comments: {".toml", ".yaml", ".yml", *WITH_COMMENTS},
@@ -76,9 +79,7 @@ class Tree:
     params=[None, COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[4], EXTENDED[1]],
     ids=lambda combination: str(combination or "template"),
 )
-def tree(
-    request: pytest.FixtureRequest, render: Render, tmp_path_factory: pytest.TempPathFactory
-) -> Tree:
+def tree(request: pytest.FixtureRequest, render: Render, scaffold: ModuleType) -> Tree:
     """Return the template, without the files of projects, or a project with a new module."""
     combination: Combination | None = request.param
     if combination is None:
@@ -92,14 +93,14 @@ def tree(
                 if path.parts[0] not in {SOURCE.name, "templates"} and (TEMPLATE / path).is_file()
             ],
         )
-    project = tmp_path_factory.mktemp("prose") / "my-app"
-    shutil.copytree(render(**combination.answers), project)
-    run([sys.executable, "-m", "scaffold", "orders", "--fields", FIELDS], project)
+    project = render(**combination.answers)
+    scaffold.make_module(scaffold.Project(project), scaffold.make_names("orders"), FIELDS)
     template_of_modules = Path("scaffold", "module")
     paths = [path for path in files(project) if not path.is_relative_to(template_of_modules)]
     return Tree(project, [path for path in paths if "__pycache__" not in path.parts])
 
 
+@cache
 def prose_of_python(text: str) -> str:
     lines = text.splitlines()
     kept = [""] * len(lines)
@@ -115,6 +116,7 @@ def prose_of_python(text: str) -> str:
     return without_code("\n".join(kept))
 
 
+@cache
 def prose_of_markdown(text: str) -> str:
     def blank(match: re.Match[str]) -> str:
         return "\n" * match[0].count("\n")
@@ -123,6 +125,11 @@ def prose_of_markdown(text: str) -> str:
     link = r"\]\([^)]*\)|<http[^>]*>|^\[.*?\]: .*$"
     text = re.sub(fenced, blank, text, flags=re.MULTILINE | re.DOTALL)
     return without_code(re.sub(link, "", text, flags=re.MULTILINE))
+
+
+@cache
+def parse_markdown(text: str) -> list[Token]:
+    return MarkdownIt("commonmark").enable("table").parse(text)
 
 
 def prose_of_comments(text: str) -> str:
@@ -169,7 +176,7 @@ def test_tables_have_headers(tree: Tree) -> None:
     found = []
     for path, text in tree.read(".md"):
         line = 0
-        for token, following in pairwise(MarkdownIt("commonmark").enable("table").parse(text)):
+        for token, following in pairwise(parse_markdown(text)):
             line = token.map[0] + 1 if token.map else line
             if token.type == "th_open" and not following.content.strip():
                 found.append(f"{path}:{line}: a column without a header")
@@ -181,7 +188,7 @@ def test_code_blocks_have_a_language(tree: Tree) -> None:
     found = [
         f"{path}:{token.map[0] + 1}: a code block without a language"
         for path, text in tree.read(".md")
-        for token in MarkdownIt("commonmark").parse(text)
+        for token in parse_markdown(text)
         if token.type == "fence" and token.map and not token.info.strip()
     ]
 
