@@ -37,6 +37,9 @@ PROGRAMS |= {"kubectl"}
 #: Commands that the container files run, which `test_containers.py` compares.
 IN_CONTAINERS = {"python main.py --host 0.0.0.0 --port 8000", "alembic upgrade head"}
 
+# One process renders the projects, also those that `test_prose.py` reads.
+pytestmark = pytest.mark.xdist_group("prose")
+
 
 @pytest.fixture(scope="module")
 def projects(render: Render) -> dict[Combination, Path]:
@@ -51,6 +54,12 @@ def project(request: pytest.FixtureRequest, projects: dict[Combination, Path]) -
 @pytest.fixture(scope="module")
 def sections(project: Path) -> list[Section]:
     return sections_of(project)
+
+
+@pytest.fixture(scope="module")
+def marked() -> set[tuple[str, str]]:
+    """Return the page and heading of each section whose commands some test runs."""
+    return set(marked_sections())
 
 
 def test_readme_is_short(project: Path) -> None:
@@ -91,16 +100,16 @@ def test_files_name_existing_pages(project: Path) -> None:
             assert (project / page).is_file(), (path, page)
 
 
-def test_every_command_is_run(sections: list[Section]) -> None:
-    marked = set(marked_sections())
-
+def test_every_command_is_run(sections: list[Section], marked: set[tuple[str, str]]) -> None:
     for each in sections:
         if each.code_in("sh"):
             names = {(each.page, each.heading), (each.page, "")}
             assert marked & names, f"mark the test that runs {names} with `runs_commands`"
 
 
-def test_marks_name_existing_sections(projects: dict[Combination, Path]) -> None:
+def test_marks_name_existing_sections(
+    projects: dict[Combination, Path], marked: set[tuple[str, str]]
+) -> None:
     found = {
         (each.page, heading)
         for project in projects.values()
@@ -109,7 +118,7 @@ def test_marks_name_existing_sections(projects: dict[Combination, Path]) -> None
         for heading in (each.heading, "")
     }
 
-    assert set(marked_sections()) <= found
+    assert marked <= found
 
 
 def test_inline_commands_are_known(project: Path, sections: list[Section]) -> None:
