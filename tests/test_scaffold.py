@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,11 +35,7 @@ Contents = dict[str, bytes]
 
 @pytest.fixture
 def make(scaffold: ModuleType, project: Path) -> Make:
-    return make_in(scaffold, project)
-
-
-def make_in(scaffold: ModuleType, project: Path) -> Make:
-    """Return a function that creates a module in a project like the command line."""
+    """Return a function that creates a module in the project like the command line."""
 
     def make(
         name: str, fields: str = "", singular: str = "", route: str = "", *, dry_run: bool = False
@@ -55,12 +52,15 @@ def contents(project: Path) -> Contents:
     return {path.as_posix(): (project / path).read_bytes() for path in files(project)}
 
 
-@pytest.fixture(scope="session")
-def unchanged(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contents]:
-    """Copy a project that every test leaves unchanged, and read its files."""
-    project = Path(shutil.copytree(rendered, tmp_path_factory.mktemp("unchanged") / "my-app"))
-    (project / "src" / "odd.py").write_text("class ExamPle: ...\n")
-    return project, contents(project)
+@pytest.fixture(scope="module")
+def unchanged(render: Render, scaffold: ModuleType) -> tuple[Any, Contents]:
+    """Return a project that every test leaves unchanged, and its files.
+
+    The scaffold parses its code once for all tests.
+    """
+    folder = render()
+    (folder / "src" / "odd.py").write_text("class ExamPle: ...\n")
+    return scaffold.Project(folder), contents(folder)
 
 
 @pytest.mark.parametrize("auth", AUTHS)
@@ -359,17 +359,18 @@ def test_singular_is_derived(scaffold: ModuleType, name: str, singular: str) -> 
 )
 def test_invalid_arguments_are_rejected(
     scaffold: ModuleType,
-    unchanged: tuple[Path, Contents],
+    unchanged: tuple[Any, Contents],
     given: dict[str, str],
     message: str,
 ) -> None:
     project, before = unchanged
+    names = [given.get(each, "") for each in ("name", "singular", "route")]
 
     with pytest.raises(scaffold.RejectedError, match=f"^{message}") as refused:
-        make_in(scaffold, project)(**given)
+        scaffold.make_module(project, scaffold.make_names(*names), given.get("fields", ""))
 
     assert "\n" not in str(refused.value)
-    assert contents(project) == before
+    assert contents(project.root) == before
 
 
 @pytest.mark.parametrize(
