@@ -153,13 +153,16 @@ def makefile_targets(folder: Path) -> set[str]:
     return set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
 
-def test_workflows_match_githubs_schema(repository: Path) -> None:
+def test_workflows_match_githubs_schema(render: Render) -> None:
     schema = ["check-jsonschema", "--builtin-schema"]
+    repositories = [TEMPLATE, *(render(database=each) for each in DATABASES)]
 
-    workflows = sorted(map(str, repository.glob(".github/workflows/*")))
-    assert len(workflows) == (2 if repository == TEMPLATE else 3)
-    run([*schema, "vendor.github-workflows", *workflows], repository)
-    run([*schema, "vendor.dependabot", str(DEPENDABOT)], repository)
+    workflows = [path for each in repositories for path in each.glob(".github/workflows/*")]
+    assert len(workflows) == 2 + 3 * len(DATABASES)
+    run([*schema, "vendor.github-workflows", *map(str, workflows)], TEMPLATE)
+    run(
+        [*schema, "vendor.dependabot", *(str(each / DEPENDABOT) for each in repositories)], TEMPLATE
+    )
 
 
 def test_issue_forms_match_githubs_schema() -> None:

@@ -43,6 +43,9 @@ OLD_NAMES = {"DB_TIMEOUT"}
 #: Variables that uvicorn reads.
 FOR_UVICORN = {"FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"}
 
+# One process renders the projects, and installs each one once.
+pytestmark = pytest.mark.xdist_group("containers")
+
 with_auth = pytest.mark.parametrize("auth", AUTHS, indirect=True)
 
 
@@ -137,13 +140,21 @@ def variables(service: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
-def test_dockerfile_passes_hadolint(project: Path) -> None:
-    run(["hadolint", "--no-color", "--failure-threshold", "style", "Dockerfile"], project)
+def test_dockerfile_passes_hadolint(render: Render) -> None:
+    dockerfiles = [str(render(database=each) / "Dockerfile") for each in DATABASES]
+
+    run(["hadolint", "--no-color", "--failure-threshold", "style", *dockerfiles], TEMPLATE)
 
 
-@with_auth
-def test_compose_file_is_valid(project: Path) -> None:
-    run(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"], project)
+def test_compose_file_is_valid(render: Render) -> None:
+    compose_files = [
+        str(render(database=database, auth=auth) / "compose.yaml")
+        for database in DATABASES
+        for auth in AUTHS
+    ]
+
+    schema = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    run([*schema, *compose_files], TEMPLATE)
 
 
 def test_build_context_has_only_copied_files(project: Path, tmp_path: Path) -> None:

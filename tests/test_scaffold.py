@@ -23,6 +23,9 @@ from tools.template import AUTHS, SESSION_STYLES, environment, files, run
 
 from .conftest import Render
 
+# One process renders the project and imports its scaffold.
+pytestmark = pytest.mark.xdist_group("scaffold")
+
 
 @pytest.fixture
 def project(rendered: Path, tmp_path: Path) -> Path:
@@ -748,24 +751,25 @@ FIELDS = fields_of(st.one_of(KINDS, st.text(max_size=3)))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, fields=st.lists(FIELDS, max_size=4).map(" ".join))
 def test_any_module_is_rejected_or_formatted(
-    scaffold: ModuleType,
-    rendered: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    name: str,
-    fields: str,
+    scaffold: ModuleType, unchanged: tuple[Any, Contents], name: str, fields: str
 ) -> None:
-    project = Path(shutil.copytree(rendered, tmp_path_factory.mktemp("any") / "my-app"))
-    before = contents(project)
+    project, before = unchanged
+    refusal = ""
     try:
-        names = scaffold.make_names(name)
-        scaffold.make_module(scaffold.Project(project), names, fields)
+        scaffold.make_module(project, scaffold.make_names(name), fields)
     except scaffold.RejectedError as error:
         refusal = str(error)
-    else:
-        refusal = ""
-        run(["ruff", "format", "--check", "--no-cache"], project)
-        run(["ruff", "check", "--no-cache"], project)
-
-    assert "\n" not in refusal
-    assert bool(refusal) is (contents(project) == before)
-    shutil.rmtree(project)
+    after = contents(project.root)
+    written = [each for each in after if after[each] != before.get(each)]
+    try:
+        assert "\n" not in refusal
+        assert bool(refusal) is (after == before)
+        if written:
+            run(["ruff", "format", "--check", "--no-cache", *written], project.root)
+            run(["ruff", "check", "--no-cache", *written], project.root)
+    finally:
+        for each in written:
+            if each in before:
+                (project.root / each).write_bytes(before[each])
+            else:
+                (project.root / each).unlink()
