@@ -34,6 +34,9 @@ UPDATE_HINT = "run make update locally"
 DEPENDABOT = Path(".github/dependabot.yml")
 HOOKS = Path(".pre-commit-config.yaml")
 
+# One process renders the projects, and installs one.
+pytestmark = pytest.mark.xdist_group("checks")
+
 #: Code in the style of the FastAPI and Pydantic documentation.
 FASTAPI_STYLE = """\
 from typing import Annotated
@@ -512,7 +515,7 @@ def test_revision_ids_are_not_secrets(rendered: Path, tmp_path: Path) -> None:
         'revision = "{0}"\ndown_revision = ("{1}", "{2}", "0001")\ndepends_on = "{3}"',
         'revision = "{0}"\ndown_revision = None\ndepends_on = ["{1}", "{2}"]',
     )
-    for number in range(400):
+    for number in range(200):
         ids = [uuid4().hex[-12:] for _ in range(4)]
         form = forms[number % len(forms)].format(*ids)
         text = re.sub(r"^revision = (.|\n)*?^depends_on = .*$", form, template, flags=re.MULTILINE)
@@ -583,7 +586,6 @@ def cloned(render: Render, tmp_path: Path, variables: dict[str, str]) -> Path:
 
 
 @pytest.mark.matrix
-@pytest.mark.xdist_group("sqlite-controller")
 @pytest.mark.runs_commands("docs/testing.md", "Check the code")
 def test_hooks_check_each_commit(
     cloned: Path, commands: Commands, variables: dict[str, str]
@@ -660,7 +662,6 @@ def advisory(number: str, name: str, version: str) -> dict[str, Any]:
 
 
 @pytest.mark.matrix
-@pytest.mark.xdist_group("sqlite-controller")
 @pytest.mark.runs_commands("docs/dependencies.md", "List the packages")
 def test_sbom_lists_the_pins(rendered: Path, commands: Commands, tmp_path: Path) -> None:
     project = tmp_path / "my-app"
@@ -680,7 +681,6 @@ def test_sbom_lists_the_pins(rendered: Path, commands: Commands, tmp_path: Path)
 
 
 @pytest.mark.matrix
-@pytest.mark.xdist_group("sqlite-controller")
 def test_audit_finds_vulnerabilities_and_secrets(cloned: Path, variables: dict[str, str]) -> None:
     pins = (cloned / "requirements.txt").read_text(encoding="utf-8")
     unmarked = set(re.findall(r"^[a-z0-9-]+==[\w.]+$", pins, re.MULTILINE))
@@ -692,16 +692,10 @@ def test_audit_finds_vulnerabilities_and_secrets(cloned: Path, variables: dict[s
     assert "No known vulnerabilities found" in printed
     assert re.search(r"detect-secrets\.+Passed", printed)
 
-    with (
-        vulnerabilities({"pydantic": "PYSEC-2026-1"}) as (url, _),
-        pytest.raises(AssertionError, match=r"pydantic .*PYSEC-2026-1"),
-    ):
-        run("make audit", cloned, **variables, PIP_AUDIT_OSV_URL=url)
-
     (cloned / "src" / "planted.py").write_text(f"{SECRETS['src/config.py'][0]}\n")
     run("git add .", cloned, **variables)
-    with (
-        vulnerabilities({}) as (url, _),
-        pytest.raises(AssertionError, match=r"src/planted\.py:1"),
-    ):
-        run("make audit", cloned, **variables, PIP_AUDIT_OSV_URL=url)
+    with vulnerabilities({"pydantic": "PYSEC-2026-1"}) as (url, _):
+        # Otherwise, make would stop at the first of the two errors.
+        printed = run("make --ignore-errors audit", cloned, **variables, PIP_AUDIT_OSV_URL=url)
+    assert re.search(r"pydantic .*PYSEC-2026-1(.|\n)*Error 1 \(ignored\)", printed)
+    assert re.search(r"src/planted\.py:1(.|\n)*Error 1 \(ignored\)", printed)

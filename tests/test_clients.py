@@ -39,7 +39,6 @@ def test_api_change_fails_the_project_tests(
     controller = service / "src" / "examples" / "examples_controller.py"
     text = controller.read_text(encoding="utf-8")
 
-    run(test, service, **variables)
     run(record, service, **variables)
     recorded = (service / "openapi.json").read_bytes()
     run(test, service, **variables)
@@ -47,7 +46,6 @@ def test_api_change_fails_the_project_tests(
     with pytest.raises(AssertionError, match="the API has changed: run `make openapi`"):
         run(test, service, **variables)
     run(record, service, **variables)
-    run(test, service, **variables)
 
     changed = (service / "openapi.json").read_bytes()
     expected = recorded.replace(b"getExamples", b"listExamples")

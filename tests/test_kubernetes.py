@@ -55,6 +55,9 @@ NOT_CHECKED = {
     "CKV2_K8S_6": "a NetworkPolicy depends on the cluster",
 }
 
+# One process renders the projects, and builds their overlays.
+pytestmark = pytest.mark.xdist_group("kubernetes")
+
 Manifest = dict[str, Any]
 
 
