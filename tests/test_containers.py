@@ -442,7 +442,9 @@ def test_image_commands_work(project: Path, app: Path) -> None:
         run(ask, app, **image)
 
 
+# With PostgreSQL, `test_images.py` runs the app as such a user.
 @pytest.mark.matrix
+@pytest.mark.parametrize("database", ["sqlite", "mysql"], indirect=True)
 def test_app_runs_as_a_nameless_user(project: Path, app: Path) -> None:
     nameless = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
     # For an unknown user, getpass raises OSError on Python 3.13, and KeyError on older ones.

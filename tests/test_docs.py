@@ -37,8 +37,8 @@ PROGRAMS |= {"kubectl"}
 #: Commands that the container files run, which `test_containers.py` compares.
 IN_CONTAINERS = {"python main.py --host 0.0.0.0 --port 8000", "alembic upgrade head"}
 
-# One process renders the projects, also those that `test_prose.py` reads.
-pytestmark = pytest.mark.xdist_group("prose")
+# One process renders the projects, which `test_prose.py` and `test_site.py` also need.
+pytestmark = pytest.mark.xdist_group("site")
 
 
 @pytest.fixture(scope="module")

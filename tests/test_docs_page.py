@@ -143,17 +143,15 @@ CALL = """async (url) => {
 }"""
 
 
-def test_website_calls_only_services_that_allow_it(shop: Path) -> None:
+@pytest.mark.parametrize("root_path", [""], indirect=True, scope="module")
+def test_website_calls_only_services_that_allow_it(shop: Path, client: httpx.Client) -> None:
     # Another port is another origin. Each service is also the website that calls the other one.
-    ports = free_port(), free_port()
-    closed_url, open_url = (f"http://{browser.HOST}:{port}" for port in ports)
-    command = "uv run --no-sync python main.py"
+    port = free_port()
+    closed_url, open_url = (
+        f"http://{browser.HOST}:{each}" for each in (client.base_url.port, port)
+    )
     settings = {"CORS_ORIGINS": f"https://shop.example,{closed_url}"}
-    with (
-        serving(command, shop, ports[0], {}),
-        serving(command, shop, ports[1], settings),
-        open_page() as page,
-    ):
+    with serving("uv run --no-sync python main.py", shop, port, settings), open_page() as page:
         page.goto(f"{closed_url}/health/live")
         responses = page.evaluate(CALL, open_url)
         page.goto(f"{open_url}/health/live")

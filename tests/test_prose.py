@@ -35,8 +35,9 @@ FIELDS = "number:str:unique total:decimal note:text? sent_at:datetime? example_i
 #: Files with comments that begin with a number sign, besides YAML and TOML.
 WITH_COMMENTS = {".env.example", ".dockerignore", ".gitignore", "Dockerfile", "Makefile"}
 
-# One process reads all trees, because most of their files are the same.
-pytestmark = pytest.mark.xdist_group("prose")
+# One process reads all trees, because most of their files are the same. `test_docs.py` and
+# `test_site.py` need the same projects.
+pytestmark = pytest.mark.xdist_group("site")
 
 
 @dataclass(frozen=True)

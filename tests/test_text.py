@@ -188,7 +188,7 @@ def check(answers: dict[str, str], rendered: dict[str, str]) -> None:
 
 
 @given(answers)
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=150, deadline=None, database=None)
 def test_any_text_is_correct_or_rejected(answers: dict[str, str]) -> None:
     context = context_of(answers)
     if not rejections(context):

@@ -69,8 +69,7 @@ def make_base(root: Path) -> None:
         or re.findall(rf"^\s{re.escape(name)} .* => (\S+)$", known, re.MULTILINE)
     }
     needy = [*programs.values(), str(python), *map(str, (library / "lib-dynload").glob("*.so"))]
-    for each in needy:
-        libraries |= set(re.findall(r"(/\S+\.so\S*) \(0x", run(["ldd", each], root)))
+    libraries |= set(re.findall(r"(/\S+\.so\S*) \(0x", run(["ldd", *needy], root)))
     for each in libraries:
         (root / each[1:]).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(each, root / each[1:])
