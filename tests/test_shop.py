@@ -39,6 +39,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 TESTED = "05-status.md"
 GENERATED = "--ignore=tests/core --ignore=tests/customers --ignore=tests/products/test_products.py"
 
+# xdist starts large groups first. The tests of the site and of the shop are the longest ones.
+pytestmark = pytest.mark.xdist_group("site")
+
 
 class Customer(Walk):
     """Follows the pages with a database: runs each command, and compares each response."""
