@@ -177,11 +177,11 @@ def test_updated_release_equals_a_fresh_project(
     follow(project, render, version, history.show, *targets)
 
 
-@on_projects((OLDEST, COMBINATIONS[0]), *product(["HEAD"], COMBINATIONS))
+@on_projects((OLDEST, COMBINATIONS[0]), *product(["HEAD"], COMBINATIONS[::2]))
 def test_option_changes_and_changes_back(
     version: str, combination: Combination, history: History, tmp_path: Path
 ) -> None:
-    """Switch to the previous combination and back. Each combination has its turn."""
+    """Switch to the previous combination and back, so that each one is met once."""
     other = COMBINATIONS[COMBINATIONS.index(combination) - 1]
     project = start(history.render(version, combination), tmp_path / "my-app")
     made = {each: history.render("HEAD", each) for each in (other, combination)}
