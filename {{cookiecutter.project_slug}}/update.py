@@ -27,6 +27,7 @@ import tomllib
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,8 @@ class Template:
         return None
 
     def contains(self, commit: str, earlier: str) -> bool:
-        """Return whether a commit is `earlier` or descends from it."""
-        try:
-            git("merge-base", "--is-ancestor", earlier, commit, cwd=self.clone)
-        except RejectedError:
-            return False
-        return True
+        """Return whether a commit is `earlier` or descends from it. Both are full hashes."""
+        return earlier in read_history(self.clone, commit)
 
     def are_equal(self, commit: str, other: str) -> bool:
         """Return whether two commits only differ in the record of a release."""
@@ -124,13 +121,14 @@ class Template:
 
     def describe(self, commit: str) -> str:
         """Describe a commit by its version, such as "0.2.0 + 3 commits (`1a2b3c4`)"."""
-        for version, released in reversed(self.releases.items()):
-            if self.contains(commit, released):
-                if self.are_equal(released, commit):
-                    return f"{version} (`{commit[:7]}`)"
-                ahead = git("rev-list", "--count", f"{released}..{commit}", cwd=self.clone).strip()
-                return f"{version} + {ahead} commit{'s'[: ahead != '1']} (`{commit[:7]}`)"
-        return f"`{commit[:7]}`"
+        latest = self._find_latest(commit)
+        if not latest:
+            return f"`{commit[:7]}`"
+        version, released = latest
+        if self.are_equal(released, commit):
+            return f"{version} (`{commit[:7]}`)"
+        ahead = git("rev-list", "--count", f"{released}..{commit}", cwd=self.clone).strip()
+        return f"{version} + {ahead} commit{'s'[: ahead != '1']} (`{commit[:7]}`)"
 
     def upgrade_notes(self, old: str, new: str) -> str:
         """Return the upgrade notes between two commits from the CHANGELOG, in Markdown."""
@@ -151,8 +149,15 @@ class Template:
 
     def _unreleased(self, commit: str) -> str:
         """Return the upgrade notes in a commit that were not released yet."""
-        released = any(self.are_equal(each, commit) for each in self.releases.values())
-        return "" if released else self._notes(commit).get("Unreleased", "")
+        latest = self._find_latest(commit)
+        if latest and self.are_equal(latest[1], commit):
+            return ""
+        return self._notes(commit).get("Unreleased", "")
+
+    def _find_latest(self, commit: str) -> tuple[str, str] | None:
+        """Find the newest release that a commit contains: its version and its commit."""
+        newest_first = reversed(self.releases.items())
+        return next((each for each in newest_first if self.contains(commit, each[1])), None)
 
     def _notes(self, commit: str) -> dict[str, str]:
         """Return the upgrade notes of each version in a commit's CHANGELOG."""
@@ -164,6 +169,12 @@ class Template:
             for version, part in parts
             if (found := re.search(notes, part, re.MULTILINE | re.DOTALL))
         }
+
+
+@cache
+def read_history(clone: Path, commit: str) -> frozenset[str]:
+    """Read the hashes of a commit and its ancestors."""
+    return frozenset(git("rev-list", commit, cwd=clone).split())
 
 
 def split_notes(text: str) -> list[str]:
