@@ -322,6 +322,12 @@ def test_long_slug_is_rejected_and_shortened() -> None:
     assert line == f"invalid project_slug '{shown}': use at most 64 characters, such as 'my-app'"
 
 
+def test_blank_name_is_rejected() -> None:
+    [line] = rejections(context_of({"project_name": " ", "project_slug": "my-app"}))
+
+    assert line == "invalid project_name ' ': use at least one visible character, such as 'My App'"
+
+
 @pytest.mark.parametrize("slug", ["a", "a1", "my-app", "my_app", "a" * 64, "con-1", "email"])
 def test_valid_slug_is_accepted(slug: str) -> None:
     assert not rejections(context_of({"project_slug": slug}))
