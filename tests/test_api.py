@@ -1,4 +1,7 @@
-"""Schemathesis tests the responses on every database against the OpenAPI schema."""
+"""Schemathesis tests the responses against the OpenAPI schema.
+
+It uses the databases that reject most values. `tests/core` sends values at all bounds to each one.
+"""
 
 import json
 import shutil
@@ -9,7 +12,6 @@ import pytest
 
 from tools.template import TEMPLATE, run
 
-from .helpers.projects import SOME
 from .helpers.serving import free_port, on, serving
 
 pytestmark = pytest.mark.matrix
@@ -30,7 +32,7 @@ def adapt(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-@on(*SOME)
+@on("postgresql-service", "mysql-controller")
 def test_responses_match_the_openapi_schema(
     project: Path, variables: dict[str, str], tmp_path: Path
 ) -> None:

@@ -19,13 +19,16 @@ from .helpers.serving import free_port, serving
 
 pytestmark = [pytest.mark.matrix, pytest.mark.xdist_group("sqlite-service")]
 
+#: Tests of core that don't depend on FastAPI and uvicorn.
+UNRELATED = ("columns", "database_errors", "database_url", "failover", "limits", "locks", "schema")
 OVERRIDES = "fastapi>=0.137\nuvicorn[standard]>=0.33\nstarlette>=1\n"
 
 
 def test_project_works_with_lifted_caps(render: Render, tmp_path: Path) -> None:
     project = tmp_path / "my-app"
     shutil.copytree(render(session_style="service"), project, ignore=shutil.ignore_patterns(".*"))
-    shutil.copytree(TEMPLATE / "tests" / "core", project / "tests" / "core_extra")
+    ignored = shutil.ignore_patterns("__pycache__", *(f"test_{name}.py" for name in UNRELATED))
+    shutil.copytree(TEMPLATE / "tests" / "core", project / "tests" / "core_extra", ignore=ignored)
     (tmp_path / "overrides.txt").write_text(OVERRIDES)
 
     run("uv venv --quiet", project)

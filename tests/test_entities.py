@@ -14,7 +14,7 @@ import pytest
 from tools.template import run
 
 from .conftest import RunOwnTests
-from .helpers.projects import SOME, Combination
+from .helpers.projects import Combination
 from .helpers.serving import on
 
 pytestmark = pytest.mark.matrix
@@ -568,7 +568,8 @@ def make_authors(folder: Path, project: Path) -> None:
     (folder / "tests" / "authors" / "test_stored.py").write_text(GENERATED_TESTS)
 
 
-@on(*SOME)
+# Both session styles. `tests/core` tests the entities of every database.
+@on("sqlite-controller", "postgresql-service")
 def test_entities_work_as_sqlalchemy_documents(
     with_entities: Path, variables: dict[str, str], run_own_tests: RunOwnTests
 ) -> None:

@@ -365,13 +365,13 @@ def install(combination: Combination, project: Path, commands: Commands) -> str:
     """Return the commands that install a project without uv, and serve it."""
     [install] = commands(project, "docs/deployment.md", "With pip alone")
     if combination.database != "sqlite":
-        # One leg installs with pip. That takes longer, so the others use uv.
+        # One leg installs with pip. That takes longer, so the other one uses uv.
         install = install.replace("python3 -m venv", "uv venv --quiet --python python3")
         install = install.replace("pip install", "uv pip install")
     return install
 
 
-@on(*SOME)
+@on("sqlite-controller", "postgresql-service")
 @pytest.mark.runs_commands("docs/deployment.md", "With pip alone")
 def test_pinned_project_serves_and_keeps_data(
     combination: Combination,
