@@ -19,14 +19,14 @@ from tools.template import TEMPLATE, git, render, run
 
 from .conftest import Commands
 from .helpers.docs import find_section
-from .helpers.projects import COMBINATIONS, SOME, Combination
+from .helpers.projects import COMBINATIONS, Combination
 from .helpers.serving import free_port, legs, on, serving
 from .test_scaffold import KINDS, NAMES, fields_of
 
 pytestmark = pytest.mark.matrix
 
 #: The maximum number of random modules in one project.
-MODULES = 6
+MODULES = 4
 GIT = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
 OLD_TYPES = (
     "name:str:unique note:text size:int count:bigint:index ratio:float price:decimal open:bool "
@@ -260,7 +260,9 @@ def first_release(template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-@on(*SOME)
+# SQLite's keys always have 64 bits, and `test_edited_project_of_any_version_updates` runs old
+# modules there.
+@on("postgresql-service", "mysql-controller")
 def test_modules_of_first_release_still_work(
     combination: Combination,
     project: Path,
