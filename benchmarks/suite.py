@@ -24,7 +24,7 @@ on {machine}
 The run took {wall:.0f} seconds. Its tests took {total:.0f} seconds in all processes together,
 {legged:.0f} of them in the legs. The first test that uses a shared fixture includes its time.
 
-| module | tests | seconds | in legs |
+| slowest modules | tests | seconds | in legs |
 | --- | --- | --- | --- |
 {files}
 
@@ -74,7 +74,7 @@ def main(path: str) -> None:
         total=seconds(tests),
         files="\n".join(
             f"| {row(file, part)} {seconds([test for test in part if test.leg]):.0f} |"
-            for file, part in slowest_first(files)
+            for file, part in slowest_first(files)[:SLOWEST]
         ),
         legs="\n".join(f"| {row(leg, part)}" for leg, part in by_leg.items()),
         cost=cost,
