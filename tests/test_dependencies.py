@@ -20,7 +20,7 @@ from .helpers.serving import free_port, serving
 pytestmark = [pytest.mark.matrix, pytest.mark.xdist_group("sqlite-service")]
 
 #: Tests of core that don't depend on FastAPI and uvicorn.
-UNRELATED = ("columns", "database_errors", "database_url", "failover", "limits", "locks", "schema")
+UNRELATED = ("columns", "database_url", "limits", "schema")
 OVERRIDES = "fastapi>=0.137\nuvicorn[standard]>=0.33\nstarlette>=1\n"
 
 
