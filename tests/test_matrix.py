@@ -468,7 +468,7 @@ def test_openapi_file_ignores_settings(combination: Combination, project: Path) 
     for settings in ({}, unlike):
         run("make openapi", project, **settings)
         contents.append((project / "openapi.json").read_bytes())
-    (project / "openapi.json").unlink()
+        (project / "openapi.json").unlink()
 
     assert contents[0] == contents[1]
 
