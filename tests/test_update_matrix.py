@@ -75,11 +75,6 @@ def on_projects(*projects: tuple[str, Combination]) -> pytest.MarkDecorator:
     )
 
 
-def test_each_version_has_one_turn() -> None:
-    assert [version for version, _ in TURNS] == VERSIONS
-    assert {each for _, each in TURNS[-6:]} == {*COMBINATIONS}
-
-
 @dataclass(frozen=True)
 class History:
     """A repository of the template. It can present any version as its newest one."""
