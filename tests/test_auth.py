@@ -237,7 +237,7 @@ def test_auth_adds_few_lines_to_core(combination: Combination, render: Render) -
 
 
 def test_auth_is_switched_on_and_off(
-    history: History,  # noqa: F811
+    history: History,  # noqa: F811  # the imported fixture
     tmp_path: Path,
 ) -> None:
     """Update the oldest project to `auth=oidc` and back: each time it equals a fresh one."""
@@ -257,7 +257,7 @@ def test_auth_is_switched_on_and_off(
 @on_sqlite
 @pytest.mark.matrix
 def test_switched_project_is_closed(
-    history: History,  # noqa: F811
+    history: History,  # noqa: F811  # the imported fixture
     variables: dict[str, str],
     tmp_path: Path,
 ) -> None:

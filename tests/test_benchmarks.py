@@ -58,7 +58,7 @@ def test_replacing_a_section_keeps_the_others() -> None:
     ("median", "sign", "met"),
     [(1.5, AT_LEAST, True), (1.49, AT_LEAST, False), (1.5, AT_MOST, True), (1.51, AT_MOST, False)],
 )
-def test_target_is_met_by_the_median(median: float, sign: str, met: bool) -> None:  # noqa: FBT001
+def test_target_is_met_by_the_median(median: float, sign: str, *, met: bool) -> None:
     assert judged(Ratio(median, 0, 9), sign, 1.5).endswith("(0.00-9.00) met") is met
 
 

@@ -136,7 +136,7 @@ def test_project_without_kubernetes_has_no_folder(render: Render) -> None:
 
 
 def test_kubernetes_is_switched_on_and_off(
-    history: History,  # noqa: F811
+    history: History,  # noqa: F811  # the imported fixture
     tmp_path: Path,
 ) -> None:
     """Update the oldest project to `deploy=kubernetes` and back: it equals a fresh one."""
@@ -157,7 +157,7 @@ def test_kubernetes_is_switched_on_and_off(
 
 
 def test_database_of_many_pods_is_a_server(
-    history: History,  # noqa: F811
+    history: History,  # noqa: F811  # the imported fixture
     tmp_path: Path,
 ) -> None:
     """Neither option changes so that pods would use SQLite."""

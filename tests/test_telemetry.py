@@ -675,7 +675,7 @@ def test_telemetry_changes_only_listed_files(combination: Combination, render: R
 
 
 def test_telemetry_is_switched_on_and_off(
-    history: History,  # noqa: F811
+    history: History,  # noqa: F811  # the imported fixture
     tmp_path: Path,
 ) -> None:
     """Update a lived-in project, and back: the template's files equal those of a fresh one."""

@@ -99,7 +99,7 @@ def print_error(
 async def fail_twice() -> None:
     value = SECRET
     try:
-        len(value, value)  # type: ignore[call-arg]
+        len(value, value)  # type: ignore[call-arg]  # it must fail
     except TypeError as error:
         error.add_note("A note.")
         raise KeyError("key") from error
@@ -130,7 +130,8 @@ async def test_traceback_equals_pythons_own(
 
 
 def make_driver_error(name: str, module: str, message: object) -> Exception:
-    return type(name, (Exception,), {"__module__": module})(message)  # type: ignore[no-any-return]
+    error: Exception = type(name, (Exception,), {"__module__": module})(message)
+    return error
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

@@ -148,7 +148,7 @@ class Image:
             "noNewPrivileges": True,
         }
         spec["root"] = {"path": str(self.files), "readonly": True}
-        temporary = {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}  # noqa: S108
+        temporary = {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}  # noqa: S108  # in the image
         spec["mounts"].append(temporary | {"options": ["nosuid", "nodev", "mode=1777"]})
         hosts = {"destination": "/etc/hosts", "type": "bind", "source": "/etc/hosts"}
         spec["mounts"].append(hosts | {"options": ["bind", "ro"]})
